@@ -1,0 +1,59 @@
+# Every target sets up what it needs, from a bare Python >= 3.11. `make help` lists them.
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.PHONY: help setup up down status test check simulate chaos load bench schema
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: setup ## start everything on this machine until Ctrl-C; ARGS="--http-port 9000" passes options
+	@exec $(BIN)/call-supervisor up $(ARGS)
+
+down: setup ## stop what `make up` started, or what a killed one left
+	@exec $(BIN)/call-supervisor down $(ARGS)
+
+status: setup ## show the parts of the running stack
+	@exec $(BIN)/call-supervisor status $(ARGS)
+
+# What takes the machine for itself: whole stacks, storms of sockets, a benchmark, thousands of seeds. Last, one by one.
+ALONE := tests/integration/test_stack_up.py tests/integration/test_live_hub.py tests/load/test_bench.py \
+	tests/unit/test_simulation_cluster.py tests/chaos tests/e2e
+
+test: setup ## run all tests, those that share a machine two at once; ARGS="tests/unit -k calls" selects some
+ifdef ARGS
+	@exec $(BIN)/python -m pytest $(ARGS)
+else
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%)
+	@exec $(BIN)/python -m pytest $(ALONE)
+endif
+
+check: setup ## lint, format, types, import directions, migrations
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+	@$(BIN)/squawk --config migrations/squawk.toml migrations/*.sql
+
+simulate: setup ## ten thousand simulated clusters among faults, and how often each happened; ARGS="--seeds 500"
+	@exec $(BIN)/python -m tests.simulate $(ARGS)
+
+chaos: setup ## take servers away for a minute each and kill processes, under traffic
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-60} CHAOS_KILLS=$${CHAOS_KILLS:-20} exec $(BIN)/python -m pytest tests/chaos --timeout 600 $(ARGS)
+
+load: setup ## measure latency and throughput of the running stack
+	@exec $(BIN)/call-supervisor load $(ARGS)
+
+bench: setup ## figures of the actors and of Postgres with ten million calls beside their budgets; BENCH=short takes seconds
+	@$(BIN)/python -m tests.load.bench $(ARGS)
+	@exec $(BIN)/python -m tests.load.bench_storage
+
+schema: setup ## describe the schema anew in migrations/schema.txt, after a new migration
+	@exec $(BIN)/python -m storage.schema
+
+setup: ## make the virtual environment; nothing to do when the lock is unchanged
+	@PYTHON="$(PYTHON)" sh .ci/setup "$(STAMP)"

@@ -1,0 +1,1 @@
+"""Pure decisions about calls: no clock, randomness, logging, await or vendor payload."""

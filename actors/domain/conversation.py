@@ -1,0 +1,119 @@
+"""How a call was talked: exact from the report, and before it from what is heard live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from actors.domain.commands import JSON
+
+SILENCE_MS = 2_000
+"""Nobody speaking for longer than this is silence; all of it then counts."""
+LATENCIES_KEPT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """What the report's messages tell, taken as one fact. Times are ms since the epoch, provider's clock.
+
+    `first_word_at`: first assistant audio. `turn_latencies_ms`: from the end of what the caller said to the start of
+    the answer, one per turn in order; an answer that began before the end is none. `silence_ms`: between answered and
+    ended, in pauses of more than `SILENCE_MS` in which nobody spoke; None when the ends are not known.
+    `tools_failed` of `tools_called` ended with an error or without a result. `interruptions`: the caller spoke into
+    the assistant's words.
+    """
+
+    first_word_at: int | None = None
+    turn_latencies_ms: tuple[int, ...] = ()
+    silence_ms: int | None = None
+    tools_called: int = 0
+    tools_failed: int = 0
+    interruptions: int = 0
+
+    @classmethod
+    def told(cls, facts: "Mapping[str, JSON]") -> Self:
+        """From the JSON of an inbox row; what has another shape counts as not told."""
+        latencies = facts.get("turn_latencies_ms")
+        return cls(
+            first_word_at=_number(facts.get("first_word_at")),
+            turn_latencies_ms=tuple(each for each in latencies if isinstance(each, int) and each >= 0)
+            if isinstance(latencies, list)
+            else (),
+            silence_ms=_number(facts.get("silence_ms")),
+            tools_called=_number(facts.get("tools_called")) or 0,
+            tools_failed=_number(facts.get("tools_failed")) or 0,
+            interruptions=_number(facts.get("interruptions")) or 0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechSign:
+    """Somebody began or ceased to speak at `at`, ms of the provider's clock. `role`: "assistant" or "user"."""
+
+    role: str
+    started: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolsFailed:
+    """Tool calls that our door, which asked the organization's server, answered with an error.
+
+    Handed over as chatter is, at most once: VAPI waits for the answer, another insert would delay it, and the report
+    tells the exact count. `ids`: of the tool calls; told twice they count once.
+    """
+
+    ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """The same, from chatter: at most once, so a hint until the report comes. Signs older than the last are dropped."""
+
+    first_word_at: int | None = None
+    turn_latencies_ms: tuple[int, ...] = ()
+    silence_ms: int = 0
+    interruptions: int = 0
+    speaking: frozenset[str] = frozenset()
+    asked_at: int | None = None
+    quiet_since: int | None = None
+    last_at: int = 0
+    failed_tool_calls: frozenset[str] = frozenset()
+
+    @property
+    def tools_failed(self) -> int:
+        return len(self.failed_tool_calls)
+
+    def after(self, sign: SpeechSign | ToolsFailed) -> Self:
+        if isinstance(sign, ToolsFailed):
+            return replace(self, failed_tool_calls=self.failed_tool_calls | sign.ids)
+        if sign.at < self.last_at:
+            return self
+        if not sign.started:
+            speaking = self.speaking - {sign.role}
+            return replace(
+                self,
+                speaking=speaking,
+                asked_at=sign.at if sign.role == "user" else self.asked_at,
+                quiet_since=self.quiet_since if speaking else sign.at,
+                last_at=sign.at,
+            )
+        quiet_ms = sign.at - self.quiet_since if self.quiet_since is not None and not self.speaking else 0
+        heard = replace(
+            self,
+            silence_ms=self.silence_ms + (quiet_ms if quiet_ms > SILENCE_MS else 0),
+            speaking=self.speaking | {sign.role},
+            quiet_since=None,
+            last_at=sign.at,
+        )
+        if sign.role == "user":
+            return replace(heard, interruptions=self.interruptions + ("assistant" in self.speaking), asked_at=None)
+        latencies = self.turn_latencies_ms
+        if self.asked_at is not None:
+            latencies = (*latencies, sign.at - self.asked_at)[-LATENCIES_KEPT:]
+        first = self.first_word_at if self.first_word_at is not None else sign.at
+        return replace(heard, first_word_at=first, turn_latencies_ms=latencies, asked_at=None)
+
+
+def _number(value: "JSON") -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,53 @@
+"""Counts by size, from which percentiles are read: what was added can be taken out again, in any order."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+# Values below 2^7 are kept exactly; above, the 7 leading bits: a bucket is at most 1/64 of its value wide.
+_KEPT_BITS = 7
+
+
+def bucket(value: int) -> int:
+    """The least value of the bucket that holds `value` (not negative)."""
+    dropped = max(0, value.bit_length() - _KEPT_BITS)
+    return value >> dropped << dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How many values fell into each bucket; buckets are named by their least value, empty ones left out.
+
+    Equal for equal multisets of values, whatever was added or taken out in between.
+    """
+
+    counts: Mapping[int, int] = field(default_factory=dict[int, int])
+
+    @property
+    def n(self) -> int:
+        return sum(self.counts.values())
+
+    def replacing(self, removed: Iterable[int], added: Iterable[int]) -> Self:
+        """The histogram without `removed`, which it holds, and with `added`. Values are not negative."""
+        counts = dict(self.counts)
+        for value in added:
+            key = bucket(value)
+            counts[key] = counts.get(key, 0) + 1
+        for value in removed:
+            key = bucket(value)
+            counts[key] = counts.get(key, 0) - 1
+            if not counts[key]:
+                del counts[key]
+        return type(self)(counts)
+
+    def percentile(self, share: float) -> int | None:
+        """The nearest-rank percentile: the least value that `share` of all do not exceed; None of nothing.
+
+        Exact below 128; above, the middle of the bucket, off by at most 1/128.
+        """
+        rest = share * self.n
+        for key in sorted(self.counts):
+            rest -= self.counts[key]
+            if rest <= 0:
+                return key + ((1 << max(0, key.bit_length() - _KEPT_BITS)) >> 1)
+        return None

@@ -1,0 +1,353 @@
+"""Figures of one day in the organization's time zone. One definition for live and history.
+
+Every figure is a sum over calls of what one call adds (`Measured`), taken from its record in memory or from its row in
+Postgres, and replaced when the record changes: duplicates and disorder cannot make it drift. Durations are differences
+of the provider's times; our own time of receipt only decides the day a call belongs to (when it was first seen), and
+the webhook lag. What has no denominator is None, never 0 and never all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import NamedTuple, Self
+
+from actors.domain.admission import is_refusal
+from actors.domain.call import Call
+from actors.domain.concurrency import Concurrency, Span
+from actors.domain.histogram import Histogram
+from actors.domain.local_day import day_bounds
+
+SERVICE_LEVEL_MS = 20_000
+"""T of the service level: an inbound call is answered in time within this."""
+SHORT_ABANDON_MS = 5_000
+"""Who hangs up sooner did not wait: apart, in no numerator and no denominator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What the figures need of one call: of its record (`measured`), or of its row in `calls`. Times are ms.
+
+    Postgres: each field is the column of its name; `is_ended`: status, `is_report_missing`: report,
+    `is_refused`: admission.
+    """
+
+    created_at: int
+    is_ended: bool
+    direction: str | None = None
+    queued_at: int | None = None
+    ringing_at: int | None = None
+    answered_at: int | None = None
+    forwarded_at: int | None = None
+    ended_at: int | None = None
+    live_from: int | None = None
+    live_until: int | None = None
+    duration_ms: int | None = None
+    cost_micros: int | None = None
+    is_report_missing: bool = False
+    is_refused: bool = False
+    first_word_at: int | None = None
+    turn_latencies_ms: Sequence[int] = ()
+    silence_ms: int | None = None
+    tools_called: int = 0
+    tools_failed: int = 0
+    interruptions: int = 0
+    webhook_lags_ms: Sequence[int] = ()
+    reorders: int = 0
+
+    @property
+    def span(self) -> Span | None:
+        return None if self.live_from is None else (self.live_from, self.live_until)
+
+    @property
+    def offered_at(self) -> int | None:
+        """When the call was first queued or rang."""
+        return min((at for at in (self.queued_at, self.ringing_at) if at is not None), default=None)
+
+    @property
+    def answer_wait_ms(self) -> int | None:
+        """From offered to answered, of an inbound call of which both are known."""
+        if self.direction != "inbound" or self.answered_at is None or self.offered_at is None:
+            return None
+        return max(0, self.answered_at - self.offered_at)
+
+    @property
+    def is_abandoned(self) -> bool:
+        """An inbound call that ended and was never answered, and that we had not refused."""
+        return self.direction == "inbound" and self.is_ended and self.answered_at is None and not self.is_refused
+
+    @property
+    def is_short_abandoned(self) -> bool:
+        """Abandoned within `SHORT_ABANDON_MS` of being offered. Of unknown length: not short."""
+        if not self.is_abandoned or self.ended_at is None or self.offered_at is None:
+            return False
+        return self.ended_at - self.offered_at < SHORT_ABANDON_MS
+
+    @property
+    def handle_ms(self) -> int | None:
+        """From answered to ended, until hand-over: VAPI tells nothing of the far leg after a transfer."""
+        if not self.is_ended or self.answered_at is None:
+            return None
+        if self.forwarded_at is not None:
+            return max(0, self.forwarded_at - self.answered_at)
+        return self.duration_ms
+
+    @property
+    def first_word_ms(self) -> int | None:
+        """From answered to the assistant's first audio: what a caller feels as speed of answer."""
+        if self.first_word_at is None or self.answered_at is None:
+            return None
+        return max(0, self.first_word_at - self.answered_at)
+
+
+class Sums(NamedTuple):
+    """What one call adds to the plain sums of its day, under their names in `DayCounters`."""
+
+    calls: int = 0
+    offered: int = 0
+    refused: int = 0
+    answered: int = 0
+    answered_waits: int = 0
+    answered_in_time: int = 0
+    answer_wait_ms: int = 0
+    abandoned: int = 0
+    short_abandoned: int = 0
+    ended: int = 0
+    handled: int = 0
+    handle_ms: int = 0
+    talk_ms: int = 0
+    cost_micros: int = 0
+    listened_ms: int = 0
+    silence_ms: int = 0
+    tools_called: int = 0
+    tools_failed: int = 0
+    interruptions: int = 0
+    reports_missing: int = 0
+    webhooks: int = 0
+    clock_skewed: int = 0
+    reorders: int = 0
+
+
+_NOTHING = Sums()
+
+
+def sums_of(call: Measured) -> Sums:
+    """What one call adds. Each name is explained at `DayCounters`."""
+    wait_ms, handle_ms = call.answer_wait_ms, call.handle_ms
+    return Sums(
+        calls=1,
+        offered=call.direction == "inbound",
+        refused=call.is_refused,
+        answered=call.answered_at is not None,
+        answered_waits=wait_ms is not None,
+        answered_in_time=wait_ms is not None and wait_ms <= SERVICE_LEVEL_MS,
+        answer_wait_ms=wait_ms or 0,
+        abandoned=call.is_abandoned,
+        short_abandoned=call.is_short_abandoned,
+        ended=call.is_ended,
+        handled=handle_ms is not None,
+        handle_ms=handle_ms or 0,
+        talk_ms=call.duration_ms or 0,
+        cost_micros=call.cost_micros or 0,
+        listened_ms=(call.duration_ms or 0) if call.silence_ms is not None else 0,
+        silence_ms=call.silence_ms or 0,
+        tools_called=call.tools_called,
+        tools_failed=call.tools_failed,
+        interruptions=call.interruptions,
+        reports_missing=call.is_ended and call.is_report_missing,
+        webhooks=len(call.webhook_lags_ms),
+        clock_skewed=sum(lag < 0 for lag in call.webhook_lags_ms),
+        reorders=call.reorders,
+    )
+
+
+def measured(call: Call) -> Measured:
+    """What the figures need of a call in memory; `storage.journal` writes the same values into its row."""
+    fields, is_refused = call.fields, is_refusal(call.admission)
+    span = call.live_span if not is_refused else None
+    told = fields.conversation
+    return Measured(
+        created_at=call.created_at,
+        is_ended=call.is_ended,
+        direction=fields.direction,
+        queued_at=fields.queued_at,
+        ringing_at=fields.ringing_at,
+        answered_at=fields.answered_at,
+        forwarded_at=fields.forwarded_at,
+        ended_at=fields.ended_at,
+        live_from=span[0] if span is not None else None,
+        live_until=span[1] if span is not None else None,
+        duration_ms=call.duration_ms,
+        cost_micros=fields.cost_micros,
+        is_report_missing=call.report == "missing",
+        is_refused=is_refused,
+        first_word_at=told.first_word_at if told is not None else None,
+        turn_latencies_ms=told.turn_latencies_ms if told is not None else (),
+        silence_ms=told.silence_ms if told is not None else None,
+        tools_called=told.tools_called if told is not None else 0,
+        tools_failed=told.tools_failed if told is not None else 0,
+        interruptions=told.interruptions if told is not None else 0,
+        webhook_lags_ms=call.webhook_lags_ms,
+        reorders=call.reorders,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayCounters:
+    """The figures of `day`. Sums, histograms and `concurrency` are over calls; see `Measured` for each term.
+
+    Sums are over the calls first seen on the day: `calls` all, `offered` the inbound ones, `refused` those that
+    admission refused, `answered` those with an answer; `answered_waits` inbound answers whose wait is known,
+    `answer_wait_ms` those waits, `answered_in_time` those within `SERVICE_LEVEL_MS`; `abandoned` with `short_abandoned`
+    among them; `handled` answered and ended, for `handle_ms`; `talk_ms` answered to ended; `silence_ms` of
+    `listened_ms`, the talk of calls whose silence is known; `reports_missing` ended calls of which the provider was
+    asked for the report, minutes after the end, and had none; `webhooks` that told their time, `clock_skewed` those
+    received before they occurred, `reorders` those overtaken.
+
+    `concurrency` is over every call live on the day, whenever it began. `duplicates` (deliveries beyond the first, as
+    of the last reading of Postgres) and `repairs` (when memory and Postgres had differed: the day's `state-repaired`
+    rows) are counted by rows of their own.
+    """
+
+    day: date
+    calls: int = 0
+    offered: int = 0
+    refused: int = 0
+    answered: int = 0
+    answered_waits: int = 0
+    answered_in_time: int = 0
+    answer_wait_ms: int = 0
+    abandoned: int = 0
+    short_abandoned: int = 0
+    ended: int = 0
+    handled: int = 0
+    handle_ms: int = 0
+    talk_ms: int = 0
+    cost_micros: int = 0
+    listened_ms: int = 0
+    silence_ms: int = 0
+    tools_called: int = 0
+    tools_failed: int = 0
+    interruptions: int = 0
+    reports_missing: int = 0
+    webhooks: int = 0
+    clock_skewed: int = 0
+    reorders: int = 0
+    duplicates: int = 0
+    repairs: int = 0
+    first_word: Histogram = field(default_factory=Histogram)
+    turn_latency: Histogram = field(default_factory=Histogram)
+    webhook_lag: Histogram = field(default_factory=Histogram)
+    concurrency: Concurrency = field(default_factory=lambda: Concurrency(opens=0, closes=0))
+
+    @classmethod
+    def of(
+        cls, day: date, time_zone: str, calls: Iterable[Measured] = (), *, duplicates: int = 0, repairs: int = 0
+    ) -> Self:
+        """The figures of a day of that zone, from all calls that may concern it."""
+        opens, closes = day_bounds(day, time_zone)
+        blank = cls(
+            day=day, duplicates=duplicates, repairs=repairs, concurrency=Concurrency(opens=opens, closes=closes)
+        )
+        return blank.replacing_all((None, call) for call in calls)
+
+    def covers(self, at: int) -> bool:
+        """Whether a moment of our clock lies on this day."""
+        return self.concurrency.opens <= at < self.concurrency.closes
+
+    def replacing(self, before: Call | None, after: Call) -> Self:
+        """The figures once `after` stands where `before` stood. Exact, because both contributions are recomputed."""
+        return self.replacing_all([(measured(before) if before is not None else None, measured(after))])
+
+    def replacing_all(self, changes: Iterable[tuple[Measured | None, Measured]]) -> Self:
+        """The same for many calls at once; no call may stand in it twice. Its cost is that of the changes."""
+        window = self.concurrency
+        sums = [0] * len(_NOTHING)
+        spans: list[tuple[Span | None, Span | None]] = []
+        gone, new = _Values(), _Values()
+        for before, after in changes:
+            spans.append((before.span if before is not None else None, after.span))
+            if not self.covers(after.created_at):
+                continue
+            old = _NOTHING
+            if before is not None:
+                old = sums_of(before)
+                gone.take(before)
+            new.take(after)
+            for place, (was, now) in enumerate(zip(old, sums_of(after), strict=True)):
+                sums[place] += now - was
+        changed = {
+            name: getattr(self, name) + change for name, change in zip(Sums._fields, sums, strict=True) if change
+        }
+        return replace(
+            self,
+            **changed,
+            first_word=self.first_word.replacing(gone.first_words, new.first_words),
+            turn_latency=self.turn_latency.replacing(gone.latencies, new.latencies),
+            webhook_lag=self.webhook_lag.replacing(gone.lags, new.lags),
+            concurrency=window.replacing(spans),
+        )
+
+    @property
+    def service_level_n(self) -> int:
+        """Answered + abandoned - short abandoned: whoever waited, inbound. An unknown wait is left out."""
+        return self.answered_waits + self.abandoned - self.short_abandoned
+
+    @property
+    def service_level(self) -> float | None:
+        """Answered within `SERVICE_LEVEL_MS` / (answered + abandoned - short abandoned)."""
+        return _share(self.answered_in_time, self.service_level_n)
+
+    @property
+    def average_answer_ms(self) -> float | None:
+        """ASA: sum of waits / answered, inbound."""
+        return _share(self.answer_wait_ms, self.answered_waits)
+
+    @property
+    def average_handle_ms(self) -> float | None:
+        """AHT: sum of (ended - answered, until hand-over) / handled. Processing after the call is no part of it."""
+        return _share(self.handle_ms, self.handled)
+
+    @property
+    def abandoned_share(self) -> float | None:
+        """(Abandoned - short) / (answered + abandoned - short)."""
+        return _share(self.abandoned - self.short_abandoned, self.service_level_n)
+
+    @property
+    def refused_share(self) -> float | None:
+        """Refused / (refused + accepted), all calls; one that waited and was then served counts as accepted."""
+        return _share(self.refused, self.calls)
+
+    @property
+    def silence_share(self) -> float | None:
+        """Time in which nobody spoke for more than 2 s / talk, of the calls whose report told."""
+        return _share(self.silence_ms, self.listened_ms)
+
+    @property
+    def tool_error_share(self) -> float | None:
+        """Tool calls that failed or had no result / tool calls, as the reports tell."""
+        return _share(self.tools_failed, self.tools_called)
+
+    @property
+    def reports_missing_share(self) -> float | None:
+        """Ended calls whose report is missing / ended."""
+        return _share(self.reports_missing, self.ended)
+
+
+@dataclass(slots=True)
+class _Values:
+    """What goes into the histograms."""
+
+    first_words: list[int] = field(default_factory=list[int])
+    latencies: list[int] = field(default_factory=list[int])
+    lags: list[int] = field(default_factory=list[int])
+
+    def take(self, call: Measured) -> None:
+        if (first_word_ms := call.first_word_ms) is not None:
+            self.first_words.append(first_word_ms)
+        self.latencies.extend(call.turn_latencies_ms)
+        # A negative lag is a clock that is wrong, no lag: counted apart.
+        self.lags.extend(lag for lag in call.webhook_lags_ms if lag >= 0)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

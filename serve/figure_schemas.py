@@ -1,0 +1,88 @@
+"""Figures of a day and of a range of days, as the live board has them."""
+
+from datetime import date
+
+from pydantic import ConfigDict, Field
+
+from actors.domain.day_view import day_view
+from actors.domain.metrics import DayCounters
+from serve.schemas import Schema, Timestamp
+from storage.calls import DaySoFar
+
+
+class DayFigures(Schema):
+    """One day of the organization's time zone. Shares lie in 0 to 1; null where nothing was there to be measured."""
+
+    date: date
+    calls: int = Field(description="First seen on the day.")
+    offered: int = Field(description="Inbound.")
+    answered: int
+    refused: int
+    refused_share: float | None = Field(description="refused / calls")
+    abandoned: int = Field(description="Inbound, ended, never answered; the short ones among them.")
+    short_abandoned: int = Field(description="Within 5 s: in no numerator and no denominator.")
+    abandoned_share: float | None = Field(description="(abandoned - short_abandoned) / service_level_n")
+    ended: int
+    talk_seconds: float
+    cost_usd: float
+    peak_live: int = Field(description="Most calls live at one moment, exactly; calls over midnight count.")
+    peak_at: Timestamp | None
+    average_live: float | None = Field(description="Seconds of live calls / seconds of the day up to average_until.")
+    average_until: Timestamp | None
+    saturated_share: float | None = Field(description="Time at or above the limit of calls at once; null without one.")
+    service_level_share: float | None = Field(description="Answered within service_level_seconds / service_level_n")
+    service_level_n: int = Field(description="Answered + abandoned - short_abandoned, inbound.")
+    service_level_seconds: float
+    answer_seconds: float | None = Field(description="Offered to answered, mean, inbound (ASA).")
+    answer_n: int
+    handle_seconds: float | None = Field(description="Answered to ended or handed over, mean (AHT).")
+    handle_n: int
+    first_word_p50_ms: int | None = Field(description="Answered to the assistant's first audio.")
+    first_word_p95_ms: int | None
+    first_word_n: int
+    turn_latency_p50_ms: int | None = Field(description="End of the caller's words to the start of the answer.")
+    turn_latency_p95_ms: int | None
+    turn_latency_n: int
+    silence_share: float | None = Field(description="Pauses over 2 s / talk.")
+    tool_calls: int
+    tool_error_share: float | None = Field(description="Failed or without result / tool_calls")
+    interruptions: int
+    webhook_lag_p50_ms: int | None = Field(description="Received minus occurred.")
+    webhook_lag_p95_ms: int | None
+    webhook_lag_n: int
+    clock_skewed: int = Field(description="Webhooks received before they occurred.")
+    reports_missing: int
+    reports_missing_share: float | None = Field(description="reports_missing / ended")
+    duplicates: int
+    reorders: int
+    repairs: int = Field(description="Times when memory and Postgres differed, and were made one again.")
+
+    @classmethod
+    def of(cls, day: DayCounters, *, limit: int | None, until: int | None = None) -> "DayFigures":
+        return cls.model_validate(day_view(day, limit=limit, until=until))
+
+
+class Figures(Schema):
+    """The live feed's `counters`."""
+
+    live: int
+    waiting: int
+    today: DayFigures
+
+    @classmethod
+    def of(cls, told: DaySoFar, *, limit: int | None) -> "Figures":
+        return cls(live=told.live, waiting=told.waiting, today=DayFigures.of(told.day, limit=limit))
+
+
+class Stats(Schema):
+    """Figures of the days [`from`, `to`]. `total` is of `days`, the closed ones; `today` goes on and stands apart."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    since: date = Field(alias="from")
+    until: date = Field(alias="to")
+    time_zone: str
+    today: DayFigures | None
+    days: list[DayFigures]
+    total: DayFigures | None = Field(description="Its `date` is the first day's.")
+    missing: list[date] = Field(description="Closed days that are not added up yet.")

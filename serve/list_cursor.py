@@ -1,0 +1,85 @@
+"""Where the next page of a list begins: newest first, an id deciding between equal times."""
+
+import base64
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Annotated, Any, Final, Self, TypeAlias
+from uuid import UUID
+
+from fastapi import Query
+
+from serve.errors import MalformedRequestError
+from storage.calls import Row
+from storage.tenant_rows import TenantRows
+
+CursorText: TypeAlias = Annotated[
+    str | None, Query(alias="cursor", max_length=200, description="`next_cursor` of the page before.")
+]
+Limit: TypeAlias = Annotated[int, Query(alias="limit", ge=1, le=200)]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# version, created_at (microseconds), id, digest of what the cursor belongs to
+_LAYOUT: Final = struct.Struct(">Bq16s16s")
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCursor:
+    """The last row of a page. `owner` of its list: organization, name and filters. Holds no secret."""
+
+    created_at: datetime
+    row_id: UUID
+
+    def encode(self, *owner: object) -> str:
+        packed = _LAYOUT.pack(_VERSION, (self.created_at - _EPOCH) // _MICROSECOND, self.row_id.bytes, _digest(owner))
+        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+    @classmethod
+    def decode(cls, text: str, *owner: object) -> Self:
+        """The cursor a text stands for. Raises MalformedRequestError unless it was made for just this list."""
+        try:
+            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            version, micros, row_id, told = _LAYOUT.unpack(packed)
+            created_at = _EPOCH + micros * _MICROSECOND
+        except (ValueError, struct.error, OverflowError) as malformed:
+            raise _not_of_this_list() from malformed
+        if version != _VERSION or told != _digest(owner):
+            raise _not_of_this_list()
+        return cls(created_at=created_at, row_id=UUID(bytes=row_id))
+
+
+def after(text: str | None, *owner: object) -> tuple[datetime | None, UUID | None]:
+    """The place a page begins after; nothing for the first. Raises MalformedRequestError."""
+    if text is None:
+        return None, None
+    cursor = ListCursor.decode(text, *owner)
+    return cursor.created_at, cursor.row_id
+
+
+def page_of(rows: Sequence[Row], limit: int, *owner: object) -> tuple[Sequence[Row], str | None]:
+    """The page out of `limit` + 1 rows asked for, and the cursor of the next one, if any."""
+    page = rows[:limit]
+    if len(rows) <= limit:
+        return page, None
+    last: Any = page[-1]
+    return page, ListCursor(created_at=last["created_at"], row_id=last["id"]).encode(*owner)
+
+
+async def read_page(
+    rows: TenantRows, name: str, *arguments: object, cursor: str | None, limit: int, owner: Sequence[object]
+) -> tuple[Sequence[Row], str | None]:
+    """A page out of a statement that takes the place to begin after, `arguments` and how many. Raises as `after`."""
+    told = await rows.all(name, *after(cursor, *owner), *arguments, limit + 1)
+    return page_of(told, limit, *owner)
+
+
+def _digest(owner: tuple[object, ...]) -> bytes:
+    return blake2b(repr(owner).encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def _not_of_this_list() -> MalformedRequestError:
+    return MalformedRequestError("The cursor is not one of this list; begin again without it.")

@@ -1,0 +1,100 @@
+"""What a client knows of its organization: a pure fold of frames."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeAlias, cast
+
+from storage.live_position import Position
+
+View: TypeAlias = dict[str, Any]
+IncidentKey: TypeAlias = tuple[str, str | None]
+UTTERANCES_KEPT: Final = 30
+"""As many as the server keeps, so that a board that was patched and one that was sent whole are equal."""
+
+Applied: TypeAlias = Literal["snapshot", "events", "heartbeat", "dropped"]
+
+
+@dataclass(slots=True)
+class LiveBoard:
+    """The board as of `position`. Frames that are not newer change nothing, so repeating one is safe."""
+
+    position: Position | None = None
+    organization: View = field(default_factory=dict[str, Any])
+    calls: dict[str, View] = field(default_factory=dict[str, View])
+    counters: View = field(default_factory=dict[str, Any])
+    incidents: dict[IncidentKey, View] = field(default_factory=dict[IncidentKey, View])
+    """Those open. Of one rule and call there is one at most."""
+
+    def apply(self, frame: Mapping[str, Any]) -> Applied:
+        """Take a frame in, and say what it was. Unknown types of frames and events are passed over."""
+        match frame:
+            case {"type": "snapshot", "position": str(position), "state": state}:
+                self._replace(cast("Mapping[str, Any]", state))
+                self.position = Position.parse(position)
+                return "snapshot"
+            case {"type": "events", "position": str(text), "events": events}:
+                position = Position.parse(text)
+                if position is None or self.position is None or position <= self.position:
+                    return "dropped"
+                for event in cast("Sequence[Mapping[str, Any]]", events):
+                    self._take(event)
+                self.position = position
+                return "events"
+            case {"type": "heartbeat"}:
+                return "heartbeat"
+            case _:
+                return "dropped"
+
+    def state(self) -> View:
+        """The board in the form a snapshot has."""
+        calls = sorted(self.calls.values(), key=lambda call: (call["created_at"], call["call_id"]))
+        incidents = sorted(self.incidents.values(), key=lambda each: (each["opened_at"], each["incident_id"]))
+        return {
+            "organization": self.organization,
+            "calls": calls,
+            "counters": self.counters,
+            "incidents": incidents,
+        }
+
+    def _replace(self, state: Mapping[str, Any]) -> None:
+        self.organization = dict(state["organization"])
+        self.calls = {call["call_id"]: dict(call) for call in state["calls"]}
+        self.counters = dict(state["counters"])
+        self.incidents = {_key(incident): incident for incident in state.get("incidents", ())}
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        match event:
+            case {"type": "call" | "call-completed", "call": {"call_id": str(call_id)} as call}:
+                held = self.calls.get(call_id)
+                self.calls[call_id] = {**call, "utterances": held["utterances"] if held else []}
+            case {"type": "call-removed", "call_id": str(call_id)}:
+                self.calls.pop(call_id, None)
+            case {"type": "counters", "counters": counters}:
+                self.counters = dict(counters)
+            case {"type": "incident", "incident": {"incident_id": str(incident_id)} as incident}:
+                held = self.incidents.get(_key(incident))
+                if incident["recovered_at"] is None and incident["resolved_at"] is None:
+                    self.incidents[_key(incident)] = incident
+                elif held is not None and held["incident_id"] == incident_id:
+                    del self.incidents[_key(incident)]
+            case {"type": "organization", "name": name, "time_zone": time_zone}:
+                self.organization |= {"name": name, "time_zone": time_zone}
+            case {"type": "utterance" | "evidence", "call_id": str(call_id), "evidence_at": evidence_at}:
+                if (call := self.calls.get(call_id)) is not None:
+                    _hear(call, evidence_at, event.get("utterance"))
+                    call["conversation"] = event.get("conversation", call.get("conversation"))
+            case _:
+                pass
+
+
+def _key(incident: Mapping[str, Any]) -> IncidentKey:
+    return (incident["rule"], incident["call_id"])
+
+
+def _hear(call: View, evidence_at: str, said: View | None) -> None:
+    # ISO times of one form order as text. Evidence that a record did not bring was heard.
+    if evidence_at > call["evidence_at"]:
+        call["evidence_at"], call["evidence_kind"] = evidence_at, "speech"
+    if said is not None:
+        kept = [each for each in call["utterances"] if each["final"] or each["role"] != said["role"]]
+        call["utterances"] = [*kept, said][-UTTERANCES_KEPT:]

@@ -1,0 +1,98 @@
+"""One organization's board for many who ask at once: built once, handed to all."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from actors.ports import UnavailableError
+from serve.live.frames import Reason, encode_state, snapshot_frame
+from serve.live.ports import Boards
+from storage.live_position import Position
+
+log = structlog.get_logger(__name__)
+
+REUSE_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = (0.05, 1.0)
+
+
+class NoSuchOrganizationError(Exception):
+    """The credential was good, but its organization is gone."""
+
+
+class EncodedBoard:
+    """A board and its snapshot frames."""
+
+    def __init__(self, position: Position, state: bytes, built_at: float) -> None:
+        self.position = position
+        self.built_at = built_at
+        self._state = state
+        self._frames: dict[Reason, bytes] = {}
+
+    def frame(self, reason: Reason) -> bytes:
+        if reason not in self._frames:
+            self._frames[reason] = snapshot_frame(self.position, reason, self._state)
+        return self._frames[reason]
+
+
+class BoardSource:
+    """Builds the board when asked, once for all who wait and for `REUSE_SECONDS` after.
+
+    `is_usable` says whether a board at that position can be continued without a hole; one that cannot is built anew.
+    """
+
+    def __init__(self, organization_id: str, boards: Boards, is_usable: Callable[[Position], bool]) -> None:
+        self._organization_id = organization_id
+        self._boards = boards
+        self._is_usable = is_usable
+        self._board: EncodedBoard | None = None
+        self._building: asyncio.Task[EncodedBoard] | None = None
+        self.built = 0
+
+    async def board(self) -> EncodedBoard:
+        """A usable board; while the source is away, waits and tries again. Raises NoSuchOrganizationError."""
+        now = asyncio.get_running_loop().time()
+        if self._board is not None and now - self._board.built_at < REUSE_SECONDS:
+            if self._is_usable(self._board.position):
+                return self._board
+            self._board = None
+        if self._building is None or self._building.done():
+            self._building = asyncio.create_task(self._build())
+        # Whoever leaves must not end the building for the others.
+        return await asyncio.shield(self._building)
+
+    def expire(self) -> None:
+        """Drop a board too old to be handed out again."""
+        if self._board is not None and asyncio.get_running_loop().time() - self._board.built_at >= REUSE_SECONDS:
+            self._board = None
+
+    def close(self) -> None:
+        if self._building is not None:
+            self._building.cancel()
+
+    async def _build(self) -> EncodedBoard:
+        pause = RETRY_SECONDS[0]
+        while True:
+            try:
+                board = await self._boards(self._organization_id)
+            except UnavailableError as away:
+                log.info("no board yet", organization_id=self._organization_id, reason=str(away))
+            else:
+                if board is None:
+                    raise NoSuchOrganizationError(self._organization_id)
+                self.built += 1
+                position = _position(board.position)
+                if self._is_usable(position):
+                    state = encode_state(board.state)
+                    self._board = EncodedBoard(position, state, asyncio.get_running_loop().time())
+                    return self._board
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_SECONDS[1])
+
+
+def _position(text: str) -> Position:
+    position = Position.parse(text)
+    if position is None:
+        raise ValueError(f"a board at {text!r}, which is no position")
+    return position

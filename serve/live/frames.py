@@ -1,0 +1,85 @@
+"""The frames of a live socket, each encoded once however many sockets it goes to."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import orjson
+from websockets.frames import Frame, Opcode
+
+from actors.domain.commands import JSON
+from storage.live_position import Position
+from storage.live_reader import FeedEntry
+
+Reason: TypeAlias = Literal["first", "gap", "epoch"]
+"""Why a snapshot is sent: nothing was asked for, entries are missing, or another owner has begun."""
+
+FRAME_BYTES: Final = 256 * 1024
+"""Events of one frame, about: clients commonly refuse messages over 1 MiB."""
+
+
+def encode_state(state: Mapping[str, JSON]) -> bytes:
+    return orjson.dumps(state)
+
+
+def snapshot_frame(position: Position, reason: Reason, state: bytes) -> bytes:
+    return _frame(b'{"type":"snapshot","position":"%b","reason":"%b","state":%b}', position, reason, state)
+
+
+def heartbeat_frame(position: Position, time: str, *, current: bool) -> bytes:
+    """`current` is false while the hub cannot read the feed: the board may be older than `time`."""
+    values = orjson.dumps({"time": time, "current": current})
+    return _frame(b'{"type":"heartbeat","position":"%b",%b', position, values.removeprefix(b"{"))
+
+
+def events_frames(entries: Sequence[FeedEntry]) -> Iterator[bytes]:
+    """Frames that bring a client from before the first entry to the last. Entries follow one another."""
+    for part in _parts(entries):
+        events = part[0].events if len(part) == 1 else orjson.dumps(folded(_events(part)))
+        yield _frame(b'{"type":"events","position":"%b","events":%b}', part[-1].position, events)
+
+
+def folded(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The events without those that a later one of the same frame replaces: partial utterances, evidence, counters."""
+    replaced: set[tuple[str, ...]] = set()
+    kept: list[Mapping[str, Any]] = []
+    for event in reversed(events):
+        match event:
+            case {"type": "utterance", "call_id": str(call_id), "utterance": {"role": str(role), "final": final}}:
+                if not final and ("utterance", call_id, role) in replaced:
+                    continue
+                replaced |= {("utterance", call_id, role), ("evidence", call_id)}
+            case {"type": "evidence", "call_id": str(call_id)}:
+                if ("evidence", call_id) in replaced:
+                    continue
+                replaced.add(("evidence", call_id))
+            case {"type": "counters"}:
+                if ("counters",) in replaced:
+                    continue
+                replaced.add(("counters",))
+            case _:
+                pass
+        kept.append(event)
+    return kept[::-1]
+
+
+def _events(entries: Iterable[FeedEntry]) -> list[Mapping[str, Any]]:
+    return [event for entry in entries for event in orjson.loads(entry.events)]
+
+
+def _parts(entries: Sequence[FeedEntry]) -> Iterator[list[FeedEntry]]:
+    part: list[FeedEntry] = []
+    size = 0
+    for entry in entries:
+        if part and size + len(entry.events) > FRAME_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += len(entry.events)
+    if part:
+        yield part
+
+
+def _frame(template: bytes, position: Position, *values: str | bytes) -> bytes:
+    texts = tuple(value.encode() if isinstance(value, str) else value for value in (str(position), *values))
+    # Servers do not mask and we negotiate no extension, so one framing serves every socket.
+    return Frame(Opcode.TEXT, template % texts).serialize(mask=False)

@@ -1,0 +1,219 @@
+"""The live hub: a websocket server on a port of its own that fans the organizations' feeds out to their sockets."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, cast
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.typing import Origin
+
+from actors.domain.commands import JSON
+from actors.ports import UnavailableError
+from actors.watches import RENEW_SECONDS
+from serve.live.access import Access, Target, target_of
+from serve.live.channel import Channel
+from serve.live.pace import Pace
+from serve.live.peer import Peer
+from serve.live.ports import Boards, Feed
+
+log = structlog.get_logger(__name__)
+
+INBOUND_BYTES: Final = 64 * 1024
+SEND_BUFFER_BYTES: Final = 256 * 1024
+"""The kernel's share of what may wait for a peer. Left alone it grows to megabytes, unseen by us."""
+OPEN_SECONDS: Final = 5.0
+PING_SECONDS: Final = 20.0
+CREDENTIAL_SECONDS: Final = 5.0
+CHECK_SECONDS: Final = 1.0
+DRAIN_PEERS: Final = 200
+DRAIN_PAUSE_SECONDS: Final = 0.1
+CLOSE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubOptions:
+    """`origins`: pages that may connect; programs, which send none, always may. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8001
+    origins: Sequence[str] = ()
+    accepts_per_second: float = 300.0
+    sockets: int = 20_000
+
+
+@dataclass(slots=True)
+class _Admission:
+    """What a socket was let in for, and when (loop time) its credential is looked at again."""
+
+    target: Target
+    until: float
+
+
+class LiveHub:
+    """Serves `GET /live/{organization_id}`: `?ticket=` or a bearer key, `?after=<position>` to resume.
+
+    A socket only listens: what it sends is read and dropped. It receives a snapshot or what it missed, then events and
+    heartbeats, and may be closed with 4001 (credential expired), 4503 (not permitted), 4504 (no such organization),
+    1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
+    again and again, whose boards are looked at; it must not block.
+    """
+
+    def __init__(
+        self, options: HubOptions, *, feed: Feed, boards: Boards, access: Access, watch: Callable[[str], object]
+    ) -> None:
+        self._options = options
+        self._feed = feed
+        self._boards = boards
+        self._access = access
+        self._watch = watch
+        self._watched_at = 0.0
+        self._pace = Pace(options.accepts_per_second)
+        self._channels: dict[str, Channel] = {}
+        self._peers: dict[Peer, _Admission] = {}
+        self._renewing: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._server: Server | None = None
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Listen. Several hubs may listen on one port; the kernel shares the sockets out."""
+        listener = socket.create_server((self._options.host, self._options.port), reuse_port=True, backlog=1024)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # inherited by its sockets
+        self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._check_peers())]
+        self._server = await serve(
+            self._handle,
+            sock=listener,
+            create_connection=Peer,
+            compression=None,
+            origins=[*(cast("Origin", origin) for origin in self._options.origins), None],
+            process_request=self._receive,
+            server_header=None,
+            max_size=INBOUND_BYTES,
+            open_timeout=OPEN_SECONDS,
+            ping_interval=PING_SECONDS,
+            ping_timeout=PING_SECONDS,
+            close_timeout=CLOSE_SECONDS,
+        )
+
+    @property
+    def port(self) -> int:
+        return self._listening.sockets[0].getsockname()[1]
+
+    def check_health(self) -> None:
+        """Raise what ended a task that must not end."""
+        for task in self._tasks:
+            if task.done():
+                raise RuntimeError("the hub no longer reads the feeds") from task.exception()
+
+    def status(self) -> dict[str, JSON]:
+        return {
+            "sockets": len(self._peers),
+            "organizations": len(self._channels),
+            "reading": self._feed.reading,
+            "frames": sum(channel.frames for channel in self._channels.values()),
+            "boards_built": sum(channel.source.built for channel in self._channels.values()),
+        }
+
+    async def stop(self) -> None:
+        """Take no more sockets and send those there elsewhere, in batches, so that they do not all return at once."""
+        self._stopping = True
+        self._listening.close(close_connections=False)
+        peers = list(self._peers)
+        async with asyncio.TaskGroup() as closing:
+            for start in range(0, len(peers), DRAIN_PEERS):
+                for peer in peers[start : start + DRAIN_PEERS]:
+                    closing.create_task(peer.close(1012, "restart"))
+                await asyncio.sleep(DRAIN_PAUSE_SECONDS)
+        await self._listening.wait_closed()
+        for task in (*self._tasks, *self._renewing):
+            task.cancel()
+        await asyncio.gather(*self._tasks, *self._renewing, return_exceptions=True)
+
+    @property
+    def _listening(self) -> Server:
+        if self._server is None:
+            raise RuntimeError("the hub was not started")
+        return self._server
+
+    async def _receive(self, connection: ServerConnection, request: Request) -> Response | None:
+        if target_of(request) is None:
+            return connection.respond(HTTPStatus.NOT_FOUND, "Live feeds are at /live/{organization_id}.\n")
+        if len(self._peers) < self._options.sockets and await self._pace.admits():
+            return None
+        busy = connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, "Too many at once; come back.\n")
+        busy.headers["Retry-After"] = "1"
+        return busy
+
+    async def _handle(self, connection: ServerConnection) -> None:
+        peer = cast("Peer", connection)
+        target = target_of(cast("Request", connection.request))
+        if target is None:
+            raise AssertionError("a socket was opened for a request that was refused")
+        try:
+            async with asyncio.timeout(CREDENTIAL_SECONDS):
+                until = await self._access.admits_until(target, asyncio.get_running_loop().time())
+        except (UnavailableError, TimeoutError):
+            await peer.close(1013, "try again later")
+            return
+        if until is None:
+            await peer.close(4503, "not permitted")
+            return
+        await self._attend(peer, target, until)
+
+    async def _attend(self, peer: Peer, target: Target, until: float) -> None:
+        if self._stopping:  # opened while the others were sent away
+            await peer.close(1012, "restart")
+            return
+        channel = self._channels.get(target.organization_id)
+        if channel is None:
+            channel = Channel(target.organization_id, self._feed, self._boards)
+            self._channels[target.organization_id] = channel
+        self._peers[peer] = _Admission(target, until)
+        channel.join(peer, target.after, "gap" if target.resumes else "first")
+        try:
+            async for _ in peer:
+                pass
+        except ConnectionClosed:
+            pass
+        finally:
+            del self._peers[peer]
+            channel.leave(peer)
+            if channel.is_empty:
+                channel.close()
+                del self._channels[target.organization_id]
+
+    async def _check_peers(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            now = loop.time()
+            for channel in list(self._channels.values()):
+                channel.check(now)
+            if now - self._watched_at >= RENEW_SECONDS:
+                self._watched_at = now
+                for organization_id in self._channels:
+                    self._watch(organization_id)
+            for peer, admission in self._peers.items():
+                if admission.until > now:
+                    continue
+                admission.until = now + CREDENTIAL_SECONDS  # for when it cannot be told now
+                renewing = asyncio.create_task(self._renew(peer, admission))
+                self._renewing.add(renewing)
+                renewing.add_done_callback(self._renewing.discard)
+
+    async def _renew(self, peer: Peer, admission: _Admission) -> None:
+        try:
+            until = await self._access.still_admits_until(admission.target, asyncio.get_running_loop().time())
+        except UnavailableError as away:
+            log.info("a credential cannot be looked at", reason=str(away))
+            return
+        if until is None:
+            await peer.close(4001, "credential expired")
+        else:
+            admission.until = until

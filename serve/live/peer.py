@@ -1,0 +1,73 @@
+"""One socket, from the hub's side: what is written to it, and when it is too slow to keep."""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from websockets.asyncio.server import ServerConnection
+from websockets.protocol import State
+
+log = structlog.get_logger(__name__)
+
+BUFFER_BYTES: Final = 1024 * 1024
+"""What may wait for a peer that is in step."""
+BEHIND_SECONDS: Final = 5.0
+GIVE_SECONDS: Final = 30.0
+"""How long a peer may take for one frame of a snapshot or of what it missed: these may be large."""
+
+
+class Peer(ServerConnection):
+    """A socket that only listens.
+
+    Frames are written ready-made and synchronously, so that a broadcast awaits nobody. A peer with more than
+    `BUFFER_BYTES` waiting, or that has not taken within `BEHIND_SECONDS` what was written, is cut off at once: a close
+    frame would wait behind all the rest. It comes back and resumes.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._pushed = 0
+        self._mark = 0
+        self._marked_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state is State.OPEN and not self.transport.is_closing()
+
+    def push(self, frame: bytes) -> None:
+        """Write one frame without waiting; cuts the peer off when too much waits already."""
+        if not self.is_open:
+            return
+        self._write(frame)
+        if self.transport.get_write_buffer_size() > BUFFER_BYTES:
+            self.cut("its buffer is full")
+
+    async def give(self, frame: bytes) -> None:
+        """Write one frame and wait until the peer has taken nearly all of it. Raises ConnectionError if it does not."""
+        if not self.is_open:
+            raise ConnectionAbortedError
+        self._write(frame)
+        try:
+            async with asyncio.timeout(GIVE_SECONDS):
+                await self.drain()
+        except TimeoutError:
+            self.cut("it does not take a snapshot")
+        if not self.is_open:
+            raise ConnectionAbortedError
+
+    def check(self, now: float) -> None:
+        """Cut the peer off when what was written `BEHIND_SECONDS` ago has still not left. Call it every second."""
+        left = self._pushed - self.transport.get_write_buffer_size()
+        if left >= self._mark:
+            self._mark, self._marked_at = self._pushed, now
+        elif now - self._marked_at > BEHIND_SECONDS:
+            self.cut("it is behind")
+
+    def cut(self, why: str) -> None:
+        """End the connection without a closing handshake."""
+        log.info("peer cut off", code=4008, why=why, waiting_bytes=self.transport.get_write_buffer_size())
+        self.transport.abort()
+
+    def _write(self, frame: bytes) -> None:
+        self.transport.write(frame)
+        self._pushed += len(frame)

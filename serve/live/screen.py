@@ -1,0 +1,271 @@
+"""The board as a terminal shows it: pure rendering of what the client knows at a moment."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from actors.domain.admission import is_refusal
+from actors.domain.call import CONFIRMED_FOR_MS
+from serve.live.board import LiveBoard, View
+
+STALE_AFTER_MS: Final = 10_000
+ENDED_SHOWN: Final = 6
+ALARMS_SHOWN: Final = 5
+FEWEST_SHOWN: Final = 3
+_FRAME_LINES: Final = 7
+"""Header, figures in their box, the table's head, and what is not shown."""
+_TRAY_TITLE_LINES: Final = 2
+NOTHING: Final = "\N{EN DASH}"
+_STYLES: Final = {"in-progress": "green", "forwarding": "cyan", "ringing": "yellow", "ended": "dim"}
+_SHAPES: Final = {"critical": "▲", "warning": "◆", "notice": "■"}
+_SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
+_MARKS: Final = {"confirmed": "●", "quiet": "○", "unconfirmed": "?"}
+
+
+@dataclass(slots=True)
+class Link:
+    """The connection. Times are ms since the epoch on this machine's clock; `skew_ms` leads to the server's."""
+
+    state: Literal["connecting", "live", "reconnecting"] = "connecting"
+    reason: str = ""
+    heard_at: int = 0
+    skew_ms: int = 0
+    current: bool = True
+
+    def hear(self, frame: Mapping[str, Any], now: int) -> None:
+        """Note that a frame came; heartbeats bring the server's clock."""
+        self.state, self.heard_at = "live", now
+        if frame["type"] == "heartbeat":
+            self.skew_ms = (milliseconds(frame["time"]) or now) - now
+            self.current = bool(frame.get("current", True))
+        elif frame["type"] == "events":
+            self.current = True
+
+
+def milliseconds(time: str | None) -> int | None:
+    return round(datetime.fromisoformat(time).timestamp() * 1000) if time else None
+
+
+def ago(since: str | None, now: int) -> str:
+    """How long ago, on the server's clock, as m:ss or h:mm:ss."""
+    at = milliseconds(since)
+    if at is None:
+        return "-"
+    minutes, seconds = divmod(max(0, now - at) // 1000, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def evidence(call: View, now: int) -> str:
+    """How sure the call is what it is shown as: `confirmed`, `quiet` or `unconfirmed`."""
+    at, absent_at = milliseconds(call["evidence_at"]) or 0, milliseconds(call["absent_at"])
+    if absent_at is not None and absent_at >= at:
+        return "unconfirmed"
+    return "confirmed" if now - at <= CONFIRMED_FOR_MS else "quiet"
+
+
+def render(board: LiveBoard, link: Link, now: int, *, lines: int) -> RenderableType:
+    """The whole screen, in so many lines. `now` is this machine's clock in ms.
+
+    Of more calls than fit the newest are shown, and how many more there are.
+    """
+    server_now = now + link.skew_ms
+    calls = sorted(board.calls.values(), key=lambda call: (call["created_at"], call["call_id"]))
+    open_calls = [call for call in calls if call["status"] != "ended"]
+    ended = sorted((call for call in calls if call["status"] == "ended"), key=_ended_at, reverse=True)[:ENDED_SHOWN]
+    alarms = sorted(board.incidents.values(), key=_rank)
+    alarm_lines = min(len(alarms), ALARMS_SHOWN + 1)
+    room = max(FEWEST_SHOWN, lines - _FRAME_LINES - alarm_lines - (len(ended) + _TRAY_TITLE_LINES if ended else 0))
+    hidden = max(0, len(open_calls) - room)
+    return Group(
+        _header(board, link, now),
+        _counters(board),
+        _alarms(alarms, server_now),
+        _table(open_calls[hidden:], alarmed_calls(board), server_now) if open_calls else _empty(board, link),
+        Text(f"{hidden} older ones not shown" if hidden else "", style="dim"),
+        _tray(ended, server_now),
+    )
+
+
+def plain_lines(frame: Mapping[str, Any]) -> Iterable[str]:
+    """One line for each event of a frame, for logs and pipes."""
+    match frame:
+        case {"type": "snapshot", "position": position, "reason": reason, "state": {"calls": calls}}:
+            yield f"snapshot {position} ({reason}): {len(calls)} calls"
+        case {"type": "events", "position": position, "events": events}:
+            yield from (f"{position} {line}" for event in events if (line := _plain(event)))
+        case _:
+            pass
+
+
+def _plain(event: Mapping[str, Any]) -> str | None:
+    match event:
+        case {"type": "call" | "call-completed", "kind": kind, "call": {"call_id": call_id, "status": status}}:
+            return f"call {call_id} {status} ({kind})"
+        case {"type": "utterance", "call_id": call_id, "utterance": {"role": role, "text": text, "final": True}}:
+            return f"call {call_id} {role}: {text}"
+        case {"type": "incident", "kind": kind, "incident": {"rule": rule, "severity": severity, "call_id": call_id}}:
+            about = "the organization" if call_id is None else f"call {call_id}"
+            return f"incident {kind}: {rule} ({severity}) of {about}"
+        case {"type": "call-removed", "call_id": call_id}:
+            return f"call {call_id} left the board"
+        case {"type": "organization", "name": name}:
+            return f"organization {name}"
+        case _:
+            return None
+
+
+def _header(board: LiveBoard, link: Link, now: int) -> RenderableType:
+    title = Text(str(board.organization.get("name", "Waiting for the first snapshot")), style="bold")
+    line = Table.grid(expand=True)
+    line.add_column(ratio=1)
+    line.add_column(justify="right")
+    line.add_row(title, _chip(link, now))
+    return line
+
+
+def _chip(link: Link, now: int) -> Text:
+    # Heartbeats come every five seconds: two missed are as good as a lost connection.
+    quiet = link.heard_at > 0 and now - link.heard_at >= STALE_AFTER_MS
+    if link.state == "live" and link.current and not quiet:
+        return Text("● live", style="bold green")
+    if quiet or not link.current:
+        since = datetime.fromtimestamp(link.heard_at / 1000, UTC).astimezone().strftime("%H:%M:%S")
+        return Text(f"■ stale since {since}  {link.reason}", style="bold red")
+    return Text(f"◐ {link.state}  {link.reason}", style="bold yellow")
+
+
+def _counters(board: LiveBoard) -> RenderableType:
+    if not board.counters:
+        return Text("")
+    today = board.counters["today"]
+    minutes = today["talk_seconds"] / 60
+    peak_at = milliseconds(today["peak_at"])
+    peak = f"{today['peak_live']} at {_time_of_day(peak_at)}" if peak_at is not None else NOTHING
+    level = today["service_level_share"]
+    figures = [
+        ("live", str(board.counters["live"])),
+        ("waiting", str(board.counters["waiting"])),
+        ("peak", peak),
+        ("answered", f"{today['answered']} / {today['calls']}"),
+        ("refused", str(today["refused"])),
+        ("in time", f"{level:.0%} of {today['service_level_n']}" if level is not None else NOTHING),
+        ("answer", _told(today["answer_seconds"], "s")),
+        ("handling", _told(today["handle_seconds"], "s")),
+        ("first word", _told(_of_ms(today["first_word_p50_ms"]), "s")),
+        ("latency p95", _told(_of_ms(today["turn_latency_p95_ms"]), "s")),
+        ("talk", f"{minutes:,.1f} min"),
+    ]
+    grid = Table.grid(expand=True)
+    for _ in figures:
+        grid.add_column(justify="center", ratio=1, no_wrap=True)
+    grid.add_row(*(Text(value, style="bold") for _, value in figures))
+    grid.add_row(*(Text(name, style="dim") for name, _ in figures))
+    return Panel(grid, border_style="dim")
+
+
+def _time_of_day(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).astimezone().strftime("%H:%M")
+
+
+def _of_ms(value: float | None) -> float | None:
+    return value / 1000 if value is not None else None
+
+
+def _told(value: float | None, unit: str) -> str:
+    """What was not measured is neither 0 nor all."""
+    return f"{value:,.1f} {unit}" if value is not None else NOTHING
+
+
+def alarmed_calls(board: LiveBoard) -> Mapping[str, str]:
+    """The shape of the worst alarm of each call that has one."""
+    worst = sorted(board.incidents.values(), key=_rank, reverse=True)
+    return {each["call_id"]: _SHAPES[each["severity"]] for each in worst if each["call_id"] is not None}
+
+
+def _rank(incident: View) -> tuple[int, str]:
+    return ([*_SHAPES].index(incident["severity"]), incident["opened_at"])
+
+
+def _alarms(alarms: Sequence[View], now: int) -> RenderableType:
+    lines = [_alarm(incident, now) for incident in alarms[:ALARMS_SHOWN]]
+    if len(alarms) > ALARMS_SHOWN:
+        lines.append(Text(f"{len(alarms) - ALARMS_SHOWN} more alarms not shown", style="dim"))
+    return Group(*lines)
+
+
+def _alarm(incident: View, now: int) -> Text:
+    severity, found = incident["severity"], incident["evidence"]
+    line = Text(f"{_SHAPES[severity]} {severity.upper():8} ", style=_SEVERITY_STYLES[severity])
+    line.append(f"{incident['rule']}  {incident['metric']} {found['value']:g}", style="bold")
+    line.append(f"  {found['detail']}" if found["detail"] else "")
+    line.append(f"  call {found['call_id']}" if found["call_id"] else "")
+    line.append(f"  for {ago(incident['opened_at'], now)}", style="dim")
+    if incident["acknowledged_at"] is not None:
+        line.append("  acknowledged", style="dim")
+    if (milliseconds(incident["muted_until"]) or 0) > now:
+        line.append("  muted", style="dim")
+    return line
+
+
+def _table(calls: Iterable[View], alarmed: Mapping[str, str], now: int) -> RenderableType:
+    table = Table(expand=True, box=None, header_style="dim", pad_edge=False)
+    for name in ("state", "from", "to", "assistant"):
+        table.add_column(name, no_wrap=True)
+    for name in ("age", "silence"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("last said", ratio=1, no_wrap=True, overflow="ellipsis")
+    for call in calls:
+        sure = evidence(call, now)
+        told = call["admission"] if is_refusal(call.get("admission")) else call["status"]
+        state = Text(f"{_MARKS[sure]} {told}", style=_STYLES.get(call["status"], ""))
+        if call["call_id"] in alarmed:
+            state = Text(f"{alarmed[call['call_id']]} ", style="bold red").append_text(state)
+        if sure != "confirmed":
+            state.append(f" ({sure})", style="yellow")
+        said = call["utterances"][-1] if call["utterances"] else None
+        table.add_row(
+            state,
+            escape(call["from_number"] or call["type"] or "-"),
+            escape(call["to_number"] or "-"),
+            escape(call["assistant_name"] or "-"),
+            ago(call["answered_at"] or call["created_at"], now),
+            ago(said["at"] if said else call["answered_at"], now),
+            Text(f"{said['role']}: {said['text']}", style="" if said["final"] else "italic dim") if said else Text(""),
+        )
+    return table
+
+
+def _empty(board: LiveBoard, link: Link) -> RenderableType:
+    if board.position is None:
+        return Text(f"No board yet. {link.reason}", style="dim")
+    return Text("No live calls.", style="dim")
+
+
+def _tray(ended: list[View], now: int) -> RenderableType:
+    if not ended:
+        return Text("")
+    table = Table(expand=True, box=None, show_header=False, pad_edge=False, style="dim")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True)
+    for call in ended:
+        table.add_row(
+            f"{ago(_ended_at(call), now)} ago",
+            escape(call["from_number"] or call["call_id"]),
+            escape(call["ended_reason"] or "reason not told"),
+            f"report {call['report']}",
+        )
+    return Group(Text("\nrecently ended", style="dim bold"), table)
+
+
+def _ended_at(call: View) -> str:
+    return call["ended_at"] or call["evidence_at"]

@@ -1,0 +1,55 @@
+"""VAPI as the API asks it, at once and once: commands for calls, calls to place, how a call stands."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from serve.config import Settings
+from serve.errors import ConflictError
+from storage.call_controls import CallControls
+from storage.postgres import Pool
+from storage.provider_keys import ProviderKeys
+from storage.sealing import Sealer
+from workflows.vendors.vapi import VapiClient
+from workflows.vendors.vapi_control import ControlClient
+from workflows.vendors.vapi_placing import PlacingClient
+
+VAPI: Final = "vapi"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """VAPI, and what Postgres keeps to reach it."""
+
+    vapi: VapiClient
+    commands: ControlClient
+    placing: PlacingClient
+    addresses: CallControls
+    keys: ProviderKeys
+    trusted_origin: str | None
+
+    async def key_of(self, organization_id: str) -> str:
+        """The organization's key. Raises ConflictError when it gave none."""
+        key = await self.keys.key_of(organization_id, VAPI)
+        if key is None:
+            raise ConflictError("The organization has given no key of VAPI.")
+        return key
+
+
+@asynccontextmanager
+async def open_provider(settings: Settings, pool: Pool, sealer: Sealer) -> AsyncGenerator[Provider]:
+    """VAPI of the settings. Connects to nothing yet."""
+    async with (
+        VapiClient(settings.vapi_base_url) as vapi,
+        PlacingClient(settings.vapi_base_url) as placing,
+        ControlClient(trusted_origin=settings.simulator_origin) as commands,
+    ):
+        yield Provider(
+            vapi=vapi,
+            commands=commands,
+            placing=placing,
+            addresses=CallControls(pool, sealer),
+            keys=ProviderKeys(pool, sealer),
+            trusted_origin=settings.simulator_origin,
+        )

@@ -1,0 +1,23 @@
+"""Tickets for the live hub."""
+
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from serve.auth import GuardedRoute, permits
+from serve.client_limits import limited
+from serve.deployment import Deployed
+from serve.schemas import LiveTicket
+from serve.services import Given
+from storage.tickets import TICKET_SECONDS
+
+router = APIRouter(route_class=GuardedRoute, tags=["live"], prefix="/v1/organizations/{organization_id}/live-tickets")
+
+
+@router.post("", status_code=201, dependencies=[permits("live:read"), limited("live-tickets")])
+async def create_live_ticket(organization_id: str, services: Given, deployed: Deployed) -> LiveTicket:
+    """A ticket that opens one websocket within 60 seconds, and where to open it."""
+    expires_at = services.now() + timedelta(seconds=TICKET_SECONDS)
+    ticket = await services.tickets.issue(organization_id)
+    url = f"{deployed.live_url}/live/{organization_id}?ticket={ticket}"
+    return LiveTicket(ticket=ticket, url=url, expires_at=expires_at)

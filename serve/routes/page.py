@@ -1,0 +1,49 @@
+"""The dashboard's page, the page of invitations, and their files."""
+
+from html import escape
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI, Response
+from fastapi.responses import FileResponse, HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+from serve.browser_headers import content_security_policy
+from serve.deployment import Deployment
+
+STATIC: Final = Path(__file__).parent.parent / "static"
+# Kept by the browser, asked about each time: a new version shows at once.
+_REVALIDATED: Final = {"Cache-Control": "no-cache"}
+
+
+class _Files(StaticFiles):
+    def file_response(self, *arguments: object, **options: object) -> Response:
+        answer = super().file_response(*arguments, **options)  # pyright: ignore[reportArgumentType]
+        answer.headers.update(_REVALIDATED)
+        return answer
+
+
+def install(app: FastAPI, deployment: Deployment) -> None:
+    """Serve the board at `/`, the page of invitations at `/invitation`, and their files below `/static`."""
+    invitation, headers = _invitation_page(deployment)
+
+    @app.get("/", include_in_schema=False)
+    async def get_page() -> FileResponse:
+        return FileResponse(STATIC / "index.html", headers=_REVALIDATED)
+
+    @app.get("/invitation", include_in_schema=False)
+    async def get_invitation_page() -> HTMLResponse:
+        return HTMLResponse(invitation, headers=headers)
+
+    app.mount("/static", _Files(directory=STATIC, check_dir=False), name="static")
+
+
+def _invitation_page(deployment: Deployment) -> tuple[str, dict[str, str]]:
+    """The page, told where people sign in, and its headers: it alone may talk to that place."""
+    page = (STATIC / "invitation.html").read_text()
+    for name, value in (("data-auth-url", deployment.auth_url), ("data-auth-key", deployment.auth_key)):
+        page = page.replace(f'{name}=""', f'{name}="{escape(value)}"')
+    parts = urlsplit(deployment.auth_url)
+    origins = [f"{parts.scheme}://{parts.netloc}"] if deployment.auth_url else []
+    return page, {**_REVALIDATED, "Content-Security-Policy": content_security_policy(*origins)}

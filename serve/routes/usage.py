@@ -1,0 +1,91 @@
+"""Usage of a billing period: used, included, over, what it costs, and what it will come to."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from actors.domain.billing_period import Period, period_of, periods
+from actors.domain.local_day import day_bounds
+from serve.auth import Caller, GuardedRoute, permits
+from serve.cached_reads import CachedReads, server_timing
+from serve.errors import InvalidParameterError
+from serve.local_day import CalendarDate, local_day
+from serve.services import Given
+from serve.usage_schemas import Account, Usage, UsageHistory, UsageOfPeriod
+from storage.times import milliseconds
+from storage.usage_ledger import UsageReader
+
+router = APIRouter(
+    route_class=GuardedRoute,
+    tags=["usage"],
+    prefix="/v1/organizations/{organization_id}/usage",
+    dependencies=[permits("usage:read")],
+)
+
+LONGEST_DAYS = 1_200
+"""Of a range of periods: three years and what a first and a last period stick out."""
+_DEFAULT_DAYS = 365
+
+
+@router.get("")
+async def get_usage(
+    *,
+    organization_id: str,  # noqa: ARG001  # the gate has compared it with the caller's
+    services: Given,
+    caller: Caller,
+    response: Response,
+    day: Annotated[CalendarDate | None, Query(alias="date", description="A day of the period. Default: today.")] = None,
+) -> Usage:
+    """What was used in the billing period of a day, what that costs, and what it comes to by the period's end.
+
+    The projection is a straight line: used / time passed · length of the period.
+
+    The period is the subscription's, or the calendar month where the organization is while there is no subscription.
+    Sums are the ledger's, at most a minute old. Days are those kept, never added up from calls here; today and a day
+    that is not kept yet are the ledger's too. A correction that comes more than three days late is in the sum at
+    once, and in its day when that is added up anew.
+    """
+    reads = CachedReads(services, caller)
+    account = await reads.account()
+    period = _period(account, day, at=milliseconds(services.now()))
+    used = await reads.used(account, period)
+    response.headers["Server-Timing"] = server_timing(reads.provenance)
+    return Usage.of(account, period, used)
+
+
+@router.get("/periods")
+async def list_usage_periods(
+    *,
+    organization_id: str,
+    services: Given,
+    caller: Caller,
+    since: Annotated[CalendarDate | None, Query(alias="from", description="Default: a year before `to`.")] = None,
+    until: Annotated[CalendarDate | None, Query(alias="to", description="Inclusive. Default: today.")] = None,
+) -> UsageHistory:
+    """The sums of past periods and the present one. Those before the subscription's are counted back from it."""
+    account = await CachedReads(services, caller).account()
+    zone = account.time_zone
+    today = local_day(services.now(), zone).date
+    last = min(until or today, today)
+    first = since or date.fromordinal(last.toordinal() - _DEFAULT_DAYS)
+    if not 0 <= (last - first).days < LONGEST_DAYS:
+        detail = f"`from` must not lie after `to` or today, nor {LONGEST_DAYS} days before it."
+        raise InvalidParameterError(detail, [{"at": "query.from", "detail": detail}])
+    bounds = day_bounds(first, zone)[0], min(day_bounds(last, zone)[1] - 1, milliseconds(services.now()))
+    found = list(periods(*bounds, subscribed=account.subscribed, time_zone=zone))
+    async with services.reading(caller) as reading:
+        rows = await UsageReader(reading.connection, organization_id).of_periods(found)
+    return UsageHistory(time_zone=zone, periods=[UsageOfPeriod.of(row) for row in rows])
+
+
+def _period(account: Account, day: date | None, *, at: int) -> Period:
+    """Raises InvalidParameterError for a day that has not begun."""
+    if day is not None:
+        begins = day_bounds(day, account.time_zone)[0]
+        if begins > at:
+            detail = "The day has not begun."
+            raise InvalidParameterError(detail, [{"at": "query.date", "detail": detail}])
+        # Of today the period that goes on, of a day before it the one it began in.
+        at = at if at < day_bounds(day, account.time_zone)[1] else begins
+    return period_of(at, subscribed=account.subscribed, time_zone=account.time_zone)

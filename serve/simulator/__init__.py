@@ -1,0 +1,1 @@
+"""Local vendors that speak and misbehave like the real ones."""

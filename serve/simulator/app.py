@@ -1,0 +1,187 @@
+"""The vendor simulator: vendors' APIs to call instead of the real ones, and a view of what they were asked."""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from random import Random
+from typing import Annotated, Any, Final, TypeAlias
+
+from fastapi import APIRouter, Depends, FastAPI, Header, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from serve.config import Settings
+from serve.errors import ConflictError, ForbiddenError, InvalidParameterError, UnauthenticatedError
+from serve.local_issuer import LocalIssuer, local_issuer
+from serve.problems import install_problem_handlers
+from serve.simulator.exchange import Exchange
+from serve.simulator.supabase import supabase_router
+from serve.simulator.vapi import Vapi
+from serve.simulator.vendor_door import Fault, VendorDoor
+from storage.api_keys import ApiKeys
+from storage.organizations import Organizations
+from storage.postgres import close_pool, open_pool
+from storage.principals import Principal
+from storage.redis import open_redis
+from storage.sealing import Sealer
+from storage.simulator_store import KEPT_REQUESTS, Document, SimulatorStore
+
+VENDORS: Final = frozenset({"vapi"})
+SCOPE: Final = "simulator:read"
+_POOL_SIZE: Final = 4
+_LATEST: Final = 2**53
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the simulator stands on. `verify` answers who an API key speaks for."""
+
+    store: SimulatorStore
+    verify: Callable[[str], Awaitable[Principal | None]]
+    vapi_api_key: str | None = None
+    exchange: Exchange | None = None
+    issuer: LocalIssuer | None = None
+
+
+OpenParts: TypeAlias = Callable[[], AbstractAsyncContextManager[Parts]]
+
+
+class RegisteredCalls(BaseModel):
+    """Calls the vendor shall know: each is the record `GET /call/{id}` answers from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    calls: Annotated[list[Document], Field(max_length=500)]
+
+
+def create_simulator(settings: Settings, parts: OpenParts | None = None) -> FastAPI:
+    """The simulator; its lifespan opens what it stands on and closes it, so any server may run it.
+
+    Without `parts` it stands on the servers of the settings. It starts while they are away.
+    """
+    opening = parts or partial(_open_parts, settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with opening() as opened:
+            door = VendorDoor(vendor="vapi", prefix="/vapi", store=opened.store, random=Random())  # noqa: S311
+            vapi = Vapi(store=opened.store, door=door, api_key=opened.vapi_api_key, exchange=opened.exchange)
+            app.include_router(vapi.router())
+            app.include_router(_own_routes(opened))
+            if opened.issuer is not None:
+                app.include_router(supabase_router(opened.issuer, now=lambda: int(time.time())))
+            yield
+
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    install_problem_handlers(app)
+    return app
+
+
+@asynccontextmanager
+async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
+    key = settings.vapi_api_key
+    pool = await open_pool(
+        settings.database_url,
+        size=_POOL_SIZE,
+        name="call-supervisor simulator",
+        prepared=settings.database_prepared_statements,
+    )
+    organizations = Organizations(pool, Sealer(settings.encryption_key.get_secret_value()))
+    try:
+        async with open_redis(settings.redis_url, name="simulator") as redis:
+            store = SimulatorStore(redis, pool)
+            exchange = Exchange(
+                store,
+                reception=organizations.reception,
+                base_url=settings.public_base_url,
+                random=Random(),  # noqa: S311  (nothing here is a secret)
+            )
+            try:
+                yield Parts(
+                    store=store,
+                    verify=ApiKeys(pool).verify,
+                    vapi_api_key=None if key is None else key.get_secret_value(),
+                    exchange=exchange,
+                    issuer=local_issuer(settings),
+                )
+            finally:
+                await exchange.close()
+    finally:
+        await organizations.close()
+        await close_pool(pool)
+
+
+def _own_routes(parts: Parts) -> APIRouter:
+    """The simulator's own view, for holders of an organization's API key."""
+    router = APIRouter()
+    store = parts.store
+
+    async def caller(authorization: Annotated[str, Header()] = "") -> Principal:
+        scheme, _, key = authorization.partition(" ")
+        principal = await parts.verify(key.strip()) if scheme.lower() == "bearer" else None
+        if principal is None:
+            raise UnauthenticatedError
+        if SCOPE not in principal.scopes:
+            raise ForbiddenError(f"The credential lacks the scope {SCOPE}.")
+        return principal
+
+    @router.get("/requests")
+    async def list_requests(
+        caller: Annotated[Principal, Depends(caller)],
+        limit: Annotated[int, Query(ge=1, le=KEPT_REQUESTS)] = 100,
+    ) -> dict[str, Any]:
+        return {"requests": await store.requests(caller.organization_id, limit=limit)}
+
+    @router.get("/calls")
+    async def list_calls(
+        caller: Annotated[Principal, Depends(caller)],
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, Any]:
+        found = await store.calls(caller.organization_id, updated_from=0, updated_to=_LATEST, limit=limit)
+        return {"calls": found}
+
+    @router.post("/calls")
+    @router.put("/calls")
+    async def register_calls(caller: Annotated[Principal, Depends(caller)], body: RegisteredCalls) -> dict[str, Any]:
+        records = {_call_id(record): (_updated_ms(record), record) for record in body.calls}
+        if not await store.owns(caller.organization_id, list(records)):
+            raise ConflictError("Some of these calls are simulated for somebody else.")
+        await store.put_calls(caller.organization_id, records)
+        return {"registered": len(records)}
+
+    @router.get("/faults")
+    async def get_faults(caller: Annotated[Principal, Depends(caller)]) -> dict[str, Any]:
+        del caller
+        return {"faults": await store.faults()}
+
+    @router.put("/faults")
+    async def put_faults(caller: Annotated[Principal, Depends(caller)], faults: dict[str, Fault]) -> dict[str, Any]:
+        del caller
+        if unknown := faults.keys() - VENDORS:
+            raise InvalidParameterError(f"No such vendor is simulated: {', '.join(sorted(unknown))}.")
+        await store.set_faults({vendor: fault.model_dump() for vendor, fault in faults.items()})
+        return {"faults": await store.faults()}
+
+    @router.delete("/faults", status_code=204)
+    async def clear_faults(caller: Annotated[Principal, Depends(caller)]) -> None:
+        del caller
+        await store.set_faults({})
+
+    return router
+
+
+def _call_id(record: Document) -> str:
+    call_id = record.get("id")
+    if not isinstance(call_id, str) or not call_id:
+        raise InvalidParameterError("Every call needs an `id`.")
+    return call_id
+
+
+def _updated_ms(record: Document) -> int:
+    try:
+        times = [datetime.fromisoformat(record[name]) for name in ("createdAt", "updatedAt")]
+        return round(max(times).timestamp() * 1000)
+    except (KeyError, TypeError, ValueError) as wrong:
+        raise InvalidParameterError("Every call needs `createdAt` and `updatedAt`, ISO 8601 with a zone.") from wrong

@@ -1,0 +1,1 @@
+"""Webhook ingress: verify, store once, hand over, answer."""

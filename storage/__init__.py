@@ -1,0 +1,1 @@
+"""Postgres, Redis and the object store."""

@@ -1,0 +1,27 @@
+"""Keys organizations let us ask their providers with: sealed at rest, one per provider and organization."""
+
+from storage.postgres import Connection, Pool, acquired
+from storage.sealing import Sealer
+from storage.statements import statement
+
+
+async def put_provider_key(
+    connection: Connection, sealer: Sealer, *, organization_id: str, provider: str, key: str
+) -> None:
+    """Keep the key, replacing the one before. Safe to repeat."""
+    sealed = sealer.seal(organization_id, key.encode())
+    await connection.execute(statement("put_provider_key"), organization_id, provider, sealed)
+
+
+class ProviderKeys:
+    """Looks keys up. Nothing is cached: a revoked key stops at once, and questions are rare."""
+
+    def __init__(self, pool: Pool, sealer: Sealer) -> None:
+        self._pool = pool
+        self._sealer = sealer
+
+    async def key_of(self, organization_id: str, provider: str) -> str | None:
+        """The key, or None when the organization gave none. Raises StorageUnavailableError, SealError."""
+        async with acquired(self._pool) as connection:
+            sealed = await connection.fetchval(statement("provider_key"), organization_id, provider)
+        return None if sealed is None else self._sealer.open(organization_id, sealed).decode()

@@ -1,0 +1,115 @@
+-- name: archive_alone
+-- Whether this session may archive: one at a time, until it ends.
+select pg_try_advisory_lock(hashtext('call-supervisor archive'));
+
+-- name: archive_tables
+-- Calls first, then every table that is partitioned by its call's first sight.
+select class.relname::text as name
+from pg_partitioned_table as parent
+join pg_class as class on class.oid = parent.partrelid and class.relnamespace = 'public'::regnamespace
+join pg_attribute as key on key.attrelid = class.oid and key.attnum = parent.partattrs[0]
+where class.relname = 'calls' or key.attname = 'call_created_at'
+order by class.relname <> 'calls', class.relname;
+
+-- name: archive_columns
+-- The columns of a table in their order, without those that Postgres derives from others.
+select attname::text as name, format_type(atttypid, null) as type
+from pg_attribute
+where attrelid = format('public.%I', $1::text)::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+order by attnum;
+
+-- name: archive_place
+-- Where a table's rows of a month are: `attached`, `pending` (an interrupted detach) or `detached`; null: nowhere.
+select case when detached.oid is not null then 'detached' when inhdetachpending then 'pending'
+        when current.relispartition then 'attached' when current.oid is not null then 'loose' end as state,
+    coalesce(detached.relname, current.relname)::text as name
+from (values (format('%s_%s', $1::text, to_char($2::date, 'YYYY_MM')))) as told (name)
+left join pg_class as current on current.oid = to_regclass(format('public.%I', told.name))
+left join pg_inherits on inhrelid = current.oid
+left join pg_class as detached on detached.oid = to_regclass(format('public.%I', told.name || '_detached'));
+
+-- name: archive_rows
+-- The query that reads a table's rows as they are archived: by organization, newest call first.
+select format(
+    'select %s from public.%I order by organization_id, %s',
+    (
+        select string_agg(
+            case when type in ('jsonb', 'uuid') then format('%I::text', name) else format('%I', name) end, ', ' order by at
+        )
+        from unnest($2::text[], $3::text[]) with ordinality as told (name, type, at)
+    ),
+    $1::text,
+    (
+        select string_agg(
+            case when attname in ('call_created_at', 'call_id') or parent.relname = 'calls' then format('%I desc', attname)
+                else format('%I', attname) end,
+            ', ' order by attname not in ('call_created_at', 'created_at'), place
+        )
+        from pg_class as parent
+        join pg_index on indrelid = parent.oid and indisprimary
+        cross join unnest(indkey::smallint[]) with ordinality as key (number, place)
+        join pg_attribute on attrelid = parent.oid and attnum = number
+        where parent.oid = format('public.%I', $4::text)::regclass
+    )
+);
+
+-- name: archive_count
+-- The query that counts a table's rows.
+select format('select count(*) from public.%I', $1::text);
+
+-- name: archive_open_calls
+-- Calls of a month that have not ended.
+select count(*)
+from calls
+where created_at >= $1::date::timestamp at time zone 'UTC'
+    and created_at < ($1::date + interval '1 month') at time zone 'UTC'
+    and status <> 'ended';
+
+-- name: archive_detach
+-- The command that detaches a partition; no transaction can hold it.
+select format('alter table public.%I detach partition public.%I concurrently', $1::text, $2::text);
+
+-- name: archive_finalize
+-- The command that ends a detach which was interrupted.
+select format('alter table public.%I detach partition public.%I finalize', $1::text, $2::text);
+
+-- name: archive_replace
+-- Put an empty partition in the place of one that was detached.
+select private.replace_detached($1, $2);
+
+-- name: archive_drop
+-- The command that drops what is archived.
+select format('drop table if exists public.%I', $1::text);
+
+-- name: archive_part
+-- The newest part of a month.
+select part, state from archive_parts where month = $1 order by part desc limit 1;
+
+-- name: archive_begin
+-- Begin a part.
+insert into archive_parts (month, part) values ($1, $2);
+
+-- name: archive_advance
+-- Note a step as done.
+update archive_parts
+set state = $3, archived_at = case when $3 = 'archived' then now() end
+where month = $1 and part = $2;
+
+-- name: archive_note_file
+-- Note a file that was written and read back; the newer one counts.
+insert into archive_files (month, part, table_name, path, rows, bytes, sha256)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (month, part, table_name) do update set
+    path = excluded.path, rows = excluded.rows, bytes = excluded.bytes, sha256 = excluded.sha256, written_at = now();
+
+-- name: archive_files_of_part
+-- The files of a part.
+select table_name, path, rows, bytes, sha256 from archive_files where month = $1 and part = $2;
+
+-- name: archive_readable
+-- Files that may hold what Postgres no longer has of the months from $1 to $2, the newest month and part first.
+select month, part, table_name, path
+from archive_files
+join archive_parts using (month, part)
+where month between $1 and $2 and rows > 0 and state in ('detaching', 'detached', 'verified', 'archived')
+order by month desc, part desc, table_name;

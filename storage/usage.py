@@ -1,0 +1,143 @@
+"""Closed days in `daily_usage`: added up once by the code that counts the live day, read for any range after it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from actors.domain.concurrency import Concurrency
+from actors.domain.histogram import Histogram
+from actors.domain.local_day import day_bounds
+from actors.domain.metrics import DayCounters, Sums
+from storage.day_rows import day_of_rows
+from storage.postgres import Connection, Pool, acquired
+from storage.statements import statement
+from storage.times import milliseconds, moment
+
+log = structlog.get_logger(__name__)
+
+DUE_AT_ONCE: Final = 500
+
+# Under their names in the table, where those differ.
+_COLUMNS: Final = {"calls": "total_calls"}
+
+
+async def aggregate_day(pool: Pool, organization_id: str, day: date, time_zone: str) -> DayCounters:
+    """Add up a closed day from its calls and keep it in the place of what was kept. Safe to repeat at any time.
+
+    Reads everything of one moment. Raises StorageUnavailableError.
+    """
+    bounds = [moment(at) for at in day_bounds(day, time_zone)]
+    async with acquired(pool) as connection, connection.transaction(isolation="repeatable_read"):
+        rows = await connection.fetch(statement("journal_day"), UUID(organization_id), *bounds)
+        events = await connection.fetchrow(statement("journal_day_events"), UUID(organization_id), *bounds)
+        if events is None:
+            raise AssertionError("journal_day_events aggregates, so it always answers one row")
+        counters = await asyncio.to_thread(day_of_rows, day, time_zone, map(dict, rows), dict(events))
+        await connection.execute(statement("usage_keep_day"), UUID(organization_id), day, time_zone, _kept(counters))
+    return counters
+
+
+async def aggregate_due(pool: Pool) -> int:
+    """Every organization's last days that are not kept yet, or may have changed since by late reports. How many."""
+    async with acquired(pool) as connection:
+        due = await connection.fetch(statement("usage_due"), DUE_AT_ONCE)
+    for each in due:
+        await aggregate_day(pool, str(each["organization_id"]), each["date"], each["time_zone"])
+    return len(due)
+
+
+async def aggregate_range(pool: Pool, since: date, until: date, organization_id: str | None = None) -> int:
+    """Every closed day of [since, until], of one organization or all. How many."""
+    async with acquired(pool) as connection:
+        days = await connection.fetch(
+            statement("usage_range"), since, until, UUID(organization_id) if organization_id is not None else None
+        )
+    for each in days:
+        await aggregate_day(pool, str(each["organization_id"]), each["date"], each["time_zone"])
+    return len(days)
+
+
+async def kept_days(connection: Connection, organization_id: str, since: date, until: date) -> Sequence[DayCounters]:
+    """The days of [since, until] that are kept, oldest first."""
+    rows = await connection.fetch(statement("usage_days"), UUID(organization_id), since, until)
+    return [_day(dict(row)) for row in rows]
+
+
+def total(days: Sequence[DayCounters]) -> DayCounters:
+    """Several closed days as one: sums and histograms add up, the peak is the highest, shares are of all the time."""
+    first, last = days[0], days[-1]
+    best = max((day.concurrency for day in days), key=lambda each: each.peak)
+    levels: dict[int, int] = {}
+    for day in days:
+        for level, ms in day.concurrency.level_ms.items():
+            levels[level] = levels.get(level, 0) + ms
+    lasted = sum(day.concurrency.closes - day.concurrency.opens for day in days)
+    closes = last.concurrency.closes
+    sums: dict[str, Any] = {
+        name: sum(getattr(day, name) for day in days) for name in (*Sums._fields, "duplicates", "repairs")
+    }
+    return DayCounters(
+        day=first.day,
+        **sums,
+        first_word=_merged(day.first_word for day in days),
+        turn_latency=_merged(day.turn_latency for day in days),
+        webhook_lag=_merged(day.webhook_lag for day in days),
+        # Days that are missing in between are no part of the time that shares are over.
+        concurrency=Concurrency(
+            opens=closes - lasted, closes=closes, level_ms=levels, peak=best.peak, peak_at=best.peak_at
+        ),
+    )
+
+
+def _merged(histograms: Any) -> Histogram:
+    counts: dict[int, int] = {}
+    for each in histograms:
+        for bucket, n in each.counts.items():
+            counts[bucket] = counts.get(bucket, 0) + n
+    return Histogram(counts)
+
+
+def _kept(day: DayCounters) -> Mapping[str, Any]:
+    """The row of a day, as JSON that Postgres reads by its columns' types."""
+    live = day.concurrency
+    return {
+        **{_COLUMNS.get(name, name): getattr(day, name) for name in (*Sums._fields, "duplicates", "repairs")},
+        "peak_concurrency": live.peak,
+        "peak_at": moment(live.peak_at).isoformat() if live.peak_at is not None else None,
+        "level_ms": _texts(live.level_ms),
+        "first_word_ms": _texts(day.first_word.counts),
+        "turn_latency_ms": _texts(day.turn_latency.counts),
+        "webhook_lag_ms": _texts(day.webhook_lag.counts),
+    }
+
+
+def _day(row: Mapping[str, Any]) -> DayCounters:
+    opens, closes = day_bounds(row["date"], row["time_zone"])
+    peak_at: datetime | None = row["peak_at"]
+    sums: dict[str, Any] = {name: row[_COLUMNS.get(name, name)] for name in (*Sums._fields, "duplicates", "repairs")}
+    return DayCounters(
+        day=row["date"],
+        **sums,
+        first_word=Histogram(_numbers(row["first_word_ms"])),
+        turn_latency=Histogram(_numbers(row["turn_latency_ms"])),
+        webhook_lag=Histogram(_numbers(row["webhook_lag_ms"])),
+        concurrency=Concurrency(
+            opens=opens,
+            closes=closes,
+            level_ms=_numbers(row["level_ms"]),
+            peak=row["peak_concurrency"],
+            peak_at=milliseconds(peak_at) if peak_at is not None else None,
+        ),
+    )
+
+
+def _texts(counts: Mapping[int, int]) -> Mapping[str, int]:
+    return {str(key): value for key, value in counts.items()}
+
+
+def _numbers(counts: Mapping[str, int]) -> Mapping[int, int]:
+    return {int(key): value for key, value in counts.items()}

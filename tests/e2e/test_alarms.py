@@ -1,0 +1,63 @@
+"""An alarm on the running product: rules are set, a call falls silent, somebody sees to it, the call ends."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Any
+
+from serve.live.board import LiveBoard
+from serve.simulator.bodies import body_of
+from tests.e2e.live import until
+from tests.e2e.product import Product
+from tests.e2e.scripts import LIFECYCLE, a_call
+
+
+def alarms(board: LiveBoard, call_id: str) -> dict[str, dict[str, Any]]:
+    return {each["rule"]: each for each in board.incidents.values() if each["call_id"] == call_id}
+
+
+async def heard(product: Product, board: LiveBoard, call_id: str, spoken: bytes) -> None:
+    """Say it until it is on the board: what is said is delivered at most once, above all just after a slot moved."""
+
+    async def say() -> None:
+        while True:
+            product.post(spoken).raise_for_status()
+            await asyncio.sleep(1)  # as a caller does who was not heard
+
+    saying = asyncio.create_task(say())
+    try:
+        await until(product, board, lambda seen: bool((seen.calls.get(call_id) or {}).get("utterances")))
+    finally:
+        saying.cancel()
+
+
+async def test_a_silent_and_too_long_call_raises_and_clears_when_it_ends(product: Product) -> None:
+    rules = [
+        {"name": "call-silent", "metric": "silence_seconds", "threshold": 2, "clear": 1},
+        {"name": "call-too-long", "metric": "age_seconds", "threshold": 3, "clear": 3, "severity": "critical"},
+    ]
+    assert product.put("alarm-rules", {"rules": rules}).status_code == HTTPStatus.ACCEPTED
+    call = a_call(product, 321)
+    started = next(each for each in call.messages if each.content.get("status") == "in-progress")
+    spoken = next(each for each in call.messages if each.content.get("transcriptType") == "final")
+    board = LiveBoard()
+    try:
+        product.post(body_of(call, started)).raise_for_status()
+        await heard(product, board, call.call_id, body_of(call, spoken))
+        await until(product, board, lambda seen: alarms(seen, call.call_id).keys() >= {"call-silent", "call-too-long"})
+        silent = alarms(board, call.call_id)["call-silent"]
+        assert silent["evidence"]["call_id"] == call.call_id
+        assert 2 <= silent["evidence"]["value"] <= 2 + 5
+        acknowledged = product.act(f"incidents/{silent['incident_id']}/acknowledge")
+        assert acknowledged.status_code == HTTPStatus.ACCEPTED
+        await until(product, board, lambda seen: alarms(seen, call.call_id)["call-silent"]["acknowledged_at"])
+        for message in call.messages:
+            if message.type in LIFECYCLE:
+                product.post(body_of(call, message)).raise_for_status()
+        await until(product, board, lambda seen: not alarms(seen, call.call_id))
+        page = product.get("incidents", limit=200).raise_for_status().json()["incidents"]
+        told = {each["rule"]: each for each in page if each["call_id"] == call.call_id}
+        assert told.keys() >= {"call-silent", "call-too-long"}
+        assert told["call-silent"]["acknowledged_by"]
+        assert all(each["recovered_at"] and each["lasted_seconds"] > 0 for each in told.values())
+    finally:
+        product.put("alarm-rules", {"rules": []}).raise_for_status()

@@ -1,0 +1,78 @@
+"""The one command: what it opens to the network, what it survives, what it leaves."""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from serve.stack.processes import marked
+from tests.running_stack import RunningStack
+
+LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="cs-e2e-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def listeners(stack: RunningStack) -> list[tuple[psutil.Process, str, int]]:
+    return [
+        (process, connection.laddr.ip, connection.laddr.port)
+        for process in marked(stack.data.marker)
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr
+    ]
+
+
+def test_haproxy_takes_the_requests(stack: RunningStack) -> None:
+    told = json.loads(stack.data.dev_file.read_bytes())
+    port = httpx.URL(told["base_url"]).port
+    assert [process.name() for process, _, listening in listeners(stack) if listening == port] == ["haproxy"]
+
+
+def test_only_what_asks_for_the_clusters_token_listens_beyond_loopback(stack: RunningStack) -> None:
+    beyond = {process.name() for process, ip, _ in listeners(stack) if ip not in LOOPBACK}
+    # Replicas bind their gRPC servers to every interface; they answer nobody without Ray's token.
+    assert {name for name in beyond if not name.startswith("ray::ServeRepl")} == set()
+
+
+def test_rays_dashboard_asks_for_the_token(stack: RunningStack) -> None:
+    record = stack.data.read_record()
+    assert record is not None
+    url = f"http://127.0.0.1:{record.parts['Ray'].port}/api/cluster_status"
+    token = stack.data.ray_token_file.read_text()
+    assert httpx.get(url).status_code == httpx.codes.UNAUTHORIZED
+    assert httpx.get(url, headers={"authorization": f"Bearer {token}"}).is_success
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_stack_starts_again_beside_another_and_leaves_nothing(stack: RunningStack, own_folder: Path) -> None:
+    killed = RunningStack(own_folder)
+    first = json.loads(killed.data.dev_file.read_bytes())
+    os.kill(killed.process.pid, signal.SIGKILL)
+    killed.process.wait(10)
+    assert marked(killed.data.marker)
+
+    again = RunningStack(own_folder)
+    second = json.loads(again.data.dev_file.read_bytes())
+    record = again.data.read_record()
+    again.stop()
+
+    assert (first["organization_id"], first["api_key"]) == (second["organization_id"], second["api_key"])
+    assert record is not None
+    assert marked(again.data.marker) == []
+    assert not Path(record.ray_folder).exists()
+    assert not again.data.dev_file.exists()
+    assert again.data.read_record() is None
+    assert again.process.returncode == 0
+    assert stack.process.poll() is None

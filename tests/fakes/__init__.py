@@ -1,0 +1,1 @@
+"""In-memory ports, for simulations that crash at every await."""

@@ -1,0 +1,155 @@
+"""The live hub with the credentials the API knows: who hears an organization, and that nobody else does."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosedError
+
+from actors.organization_actor import BoardSnapshot
+from serve.live.access import Access
+from serve.live.hub import LiveHub
+from serve.services import Services
+from storage.live_reader import FeedReader
+from storage.postgres import Pool
+from storage.redis import open_redis
+from tests.fakes.token_issuer import TokenIssuer
+from tests.integration.api.conftest import Tenant, add_member, new_person
+from tests.integration.api.test_api_access import add_key, bearer
+from tests.integration.api.test_api_isolation import Headers, credentials
+from tests.integration.live_owner import OPTIONS, Owner, frame
+
+__all__ = ["credentials"]
+
+Owners = Mapping[str, Owner]
+
+
+@pytest_asyncio.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    async with open_redis(redis_url) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def owners(redis_client: Redis, tenant: Tenant, stranger: Tenant) -> Owners:
+    made = {who.organization_id: Owner(redis_client, who.organization_id) for who in (tenant, stranger)}
+    for owner in made.values():
+        await owner.open()
+        await owner.call(1)
+    return made
+
+
+@pytest_asyncio.fixture
+async def hub(redis_client: Redis, services: Services, owners: Owners) -> AsyncIterator[LiveHub]:
+    async def board(organization_id: str) -> BoardSnapshot | None:
+        owner = owners.get(organization_id)
+        return await owner.board(organization_id) if owner is not None else None
+
+    hub = LiveHub(
+        OPTIONS,
+        feed=FeedReader(redis_client),
+        boards=board,
+        access=Access(services.tickets, services.identification),
+        watch=lambda _: None,
+    )
+    await hub.start()
+    try:
+        yield hub
+    finally:
+        await hub.stop()
+
+
+def listen(hub: LiveHub, organization_id: str, headers: Headers, query: str = "") -> connect:
+    url = f"ws://127.0.0.1:{hub.port}/live/{organization_id}{query}"
+    return connect(url, additional_headers=headers, max_size=None, proxy=None)
+
+
+async def refused(socket: ClientConnection) -> tuple[int, str]:
+    """How it was closed, nothing having been said before."""
+    async with asyncio.timeout(10):
+        with pytest.raises(ConnectionClosedError) as closed:
+            await socket.recv()
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
+
+
+async def ticket(client: httpx.AsyncClient, who: Tenant, headers: Headers) -> str:
+    client.cookies.clear()
+    got = await client.post(f"{who.path}/live-tickets", headers=headers)
+    assert got.status_code == 201, got.text
+    return got.json()["ticket"]
+
+
+@pytest.mark.parametrize("role", ["viewer", "owner"])
+async def test_an_access_token_hears_its_organization_as_long_as_its_person_is_a_member(  # noqa: PLR0917  # fixtures
+    hub: LiveHub,
+    owners: Owners,
+    pool: Pool,
+    services: Services,
+    issuer: TokenIssuer,
+    tenant: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+    role: str,
+) -> None:
+    monkeypatch.setattr("serve.live.access.KEY_LASTS_SECONDS", 0.5)
+    await add_member(pool, issuer, tenant, "owner")
+    person = await add_member(pool, issuer, tenant, role)
+    async with listen(hub, tenant.organization_id, person.credential) as socket:
+        snapshot = await frame(socket, "snapshot")
+        assert [call["call_id"] for call in snapshot["state"]["calls"]] == ["call-1"]
+        await owners[tenant.organization_id].call(2)
+        events = await frame(socket, "events")
+        assert events["events"][0]["call"]["call_id"] == "call-2"
+        await pool.execute("delete from organization_members where user_id = $1", UUID(person.user_id))
+        services.identification.forget(person.user_id)
+        async with asyncio.timeout(10):
+            await socket.wait_closed()
+        assert socket.close_code == 4001
+    async with listen(hub, tenant.organization_id, person.credential) as socket:
+        assert await refused(socket) == (4503, "not permitted")
+
+
+async def test_no_credential_of_one_organization_hears_another(  # noqa: PLR0917  # fixtures
+    hub: LiveHub,
+    client: httpx.AsyncClient,
+    pool: Pool,
+    issuer: TokenIssuer,
+    tenant: Tenant,
+    stranger: Tenant,
+    credentials: dict[str, Headers],
+) -> None:
+    """Every credential, as it is and as a ticket, against another organization, none, and one that cannot be."""
+    kinds = {
+        **credentials,
+        "somebody's": new_person(issuer).credential,
+        "key without the scope": bearer(await add_key(pool, tenant, "calls:read")),
+    }
+    elsewhere = (stranger.organization_id, str(uuid4()), "no-uuid")
+    cases = 0
+    for name, headers in kinds.items():
+        for organization_id in elsewhere:
+            async with listen(hub, organization_id, headers) as socket:
+                assert await refused(socket) == (4503, "not permitted"), (name, organization_id)
+            cases += 1
+        listens = name in {"key", "owner elsewhere", "viewer elsewhere"}
+        async with listen(hub, tenant.organization_id, headers) as socket:
+            # A cookie is nothing here: a page asks for a ticket, which says where it was asked for.
+            told = (await frame(socket))["type"] if listens else await refused(socket)
+            assert told == ("snapshot" if listens else (4503, "not permitted")), name
+    for name in ("key", "owner elsewhere", "viewer elsewhere", "session", "link session"):
+        for organization_id in elsewhere:
+            spent = f"?ticket={await ticket(client, tenant, credentials[name])}"
+            # The ticket decides, whatever comes with it; and it is spent.
+            for place, headers in ((organization_id, stranger.credential), (tenant.organization_id, {})):
+                async with listen(hub, place, headers, spent) as socket:
+                    assert await refused(socket) == (4503, "not permitted"), (name, place)
+                cases += 1
+        good = f"?ticket={await ticket(client, tenant, credentials[name])}"
+        async with listen(hub, tenant.organization_id, {}, good) as socket:
+            assert (await frame(socket))["type"] == "snapshot", name
+    assert cases == 3 * (len(kinds) + 10)

@@ -1,0 +1,86 @@
+"""The limit by address on real Valkey: many clients at once, its own clock, its documented key."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from actors.domain.rate_limit import Rate
+from storage.client_limits import LIMIT_SECONDS, RedisClientLimits
+from storage.errors import StorageUnavailableError
+from storage.redis import open_redis
+
+CLIENTS = 16
+ASKED = 60
+RATE = Rate(per_second=20, burst=200)
+
+
+@pytest_asyncio.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    opened = open_redis(redis_url)
+    yield opened
+    await opened.aclose()
+
+
+async def test_racing_clients_get_exactly_the_limit(redis: Redis, redis_url: str) -> None:
+    async def seconds_of_server() -> float:
+        seconds, micros = await redis.time()  # pyright: ignore[reportUnknownMemberType]  # redis-py types it so
+        return seconds + micros / 1e6
+
+    let_through = unanswered = 0
+    one = RedisClientLimits(redis)
+    began = await seconds_of_server()
+    let_through += await one.take("192.0.2.1", "login", RATE) == 0
+    # No earlier than the moment the first was counted at, by the server's clock.
+    counted = await seconds_of_server()
+
+    async def race() -> None:
+        nonlocal let_through, unanswered
+        client = open_redis(redis_url)
+        limits = RedisClientLimits(client)
+        for _ in range(ASKED):
+            try:
+                wait = await limits.take("192.0.2.1", "login", RATE)
+            except StorageUnavailableError:
+                unanswered += 1
+            else:
+                let_through += wait == 0
+        await client.aclose()
+
+    await asyncio.gather(*(race() for _ in range(CLIENTS)))
+    while True:
+        # No later than the moment the refusal was given at: then nothing was left.
+        refused = await seconds_of_server()
+        if await one.take("192.0.2.1", "login", RATE):
+            break
+        let_through += 1
+    least = RATE.burst + RATE.per_second * (refused - counted)
+    most = RATE.burst + RATE.per_second * (await seconds_of_server() - began)
+    assert least - 1 <= let_through + unanswered, "it lets through what it may"
+    assert let_through <= most
+
+
+async def test_a_limit_stands_under_its_key_for_a_minute_and_apart_from_others(redis: Redis) -> None:
+    limits, rate = RedisClientLimits(redis), Rate(per_second=0.1, burst=2)
+    assert [await limits.take("192.0.2.1", "login", rate) for _ in range(2)] == [0, 0]
+    wait = await limits.take("192.0.2.1", "login", rate)
+    assert 9 < wait <= 10
+    assert await limits.take("192.0.2.1", "live-tickets", rate) == 0
+    assert await limits.take("192.0.2.2", "login", rate) == 0
+    assert 0 < await redis.ttl("ratelimit:192.0.2.1:login") <= LIMIT_SECONDS
+
+
+async def test_a_time_from_the_future_is_forgotten_within_one_burst(redis: Redis) -> None:
+    limits, rate = RedisClientLimits(redis), Rate(per_second=10, burst=5)
+    await redis.set("ratelimit:192.0.2.1:login", "99999999999.000000")
+    assert 0 < await limits.take("192.0.2.1", "login", rate) <= 0.1
+    async with asyncio.timeout(10):
+        while await limits.take("192.0.2.1", "login", rate):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+async def test_a_burst_longer_than_it_is_kept_is_a_mistake(redis: Redis) -> None:
+    with pytest.raises(ValueError, match="longer than 60 s"):
+        await RedisClientLimits(redis).take("192.0.2.1", "login", Rate(per_second=1, burst=61))

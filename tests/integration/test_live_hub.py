@@ -1,0 +1,511 @@
+"""The hub's promises over real sockets and a real Valkey: no hole, no repeat, no foreign eye, no slow peer."""
+
+import asyncio
+import random
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import psutil
+import pytest
+import pytest_asyncio
+import redis.asyncio
+from redis.asyncio import Redis
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.typing import Origin
+
+from actors.organization_actor import BoardSnapshot
+from serve.live.board import LiveBoard
+from serve.live.channel import COALESCE_SECONDS
+from serve.live.client import Credential, Lost, NotPermittedError, Received, Update, follow
+from serve.live.hub import LiveHub
+from storage.live_position import Position
+from tests.integration.live_owner import OPTIONS, Credentials, Holder, Owner, frame, listen, running_hub
+
+
+@pytest_asyncio.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    async with redis.asyncio.from_url(redis_url) as client:
+        yield client
+
+
+@pytest_asyncio.fixture
+async def owner(redis_client: Redis) -> Owner:
+    owner = Owner(redis_client, str(uuid.uuid4()))
+    await owner.open()
+    return owner
+
+
+@pytest.fixture
+def credentials(owner: Owner) -> Credentials:
+    return Credentials(keys={"key": Holder(owner.organization_id, frozenset({"live:read"}))})
+
+
+@pytest_asyncio.fixture
+async def hub(redis_client: Redis, owner: Owner, credentials: Credentials) -> AsyncIterator[LiveHub]:
+    async with running_hub(redis_client, owner.board, credentials) as hub:
+        yield hub
+
+
+async def close_code(socket_: ClientConnection) -> int:
+    async with asyncio.timeout(10):
+        await socket_.wait_closed()
+    assert socket_.close_code is not None
+    return socket_.close_code
+
+
+async def test_first_connection_gets_a_snapshot_then_events(hub: LiveHub, owner: Owner) -> None:
+    await owner.call(1)
+    async with listen(hub, owner.organization_id) as client:
+        snapshot = await frame(client, "snapshot")
+        assert (snapshot["position"], snapshot["reason"]) == ("1-1", "first")
+        assert snapshot["state"]["calls"][0]["call_id"] == "call-1"
+        heartbeat = await frame(client, "heartbeat")
+        assert heartbeat["current"] is True
+        await owner.call(2)
+        events = await frame(client, "events")
+        assert events["position"] == "1-2"
+        assert events["events"][0]["call"]["call_id"] == "call-2"
+
+
+async def test_a_burst_is_gathered_into_few_frames_and_loses_nothing(hub: LiveHub, owner: Owner) -> None:
+    async with listen(hub, owner.organization_id) as client:
+        await frame(client, "heartbeat")
+        began = asyncio.get_running_loop().time()
+        await owner.flow(300)
+        frames = [await frame(client, "events")]
+        assert frames[0]["position"] == "1-1", "the first is not held back"
+        while frames[-1]["position"] != "1-300":
+            frames.append(await frame(client, "events"))
+        lasted = asyncio.get_running_loop().time() - began
+    assert sum(len(evidence_of(each)) for each in frames) == 300
+    assert len(frames) <= 2 + lasted / COALESCE_SECONDS[0], "one frame for each pause, however long the burst takes"
+
+
+async def test_joining_under_load_leaves_no_hole_and_repeats_nothing(hub: LiveHub, owner: Owner) -> None:
+    last, states = 1_500, list[Any]()
+
+    async def watch() -> None:
+        board = LiveBoard()
+        async with listen(hub, owner.organization_id) as client:
+            board.apply(snapshot := await frame(client, "snapshot"))
+            seen: list[str] = []
+            while str(board.position) != f"1-{last}":
+                received = await frame(client, "events")
+                assert board.apply(received) == "events", "what the client has is sent again"
+                seen += evidence_of(received)
+        assert seen == sorted(set(seen))
+        assert len(seen) == last - int(snapshot["position"].split("-")[1])
+        states.append(board.state())
+
+    flow = asyncio.create_task(owner.flow(last))
+    async with asyncio.TaskGroup() as watching:
+        for _ in range(40):
+            watching.create_task(watch())
+            await asyncio.sleep(0.01)
+    await flow
+    async with listen(hub, owner.organization_id) as client:
+        truth = (await frame(client, "snapshot"))["state"]
+    assert [state for state in states if state != truth] == []
+    assert len(states) == 40
+
+
+async def test_random_cuts_and_resumptions_miss_and_repeat_nothing(hub: LiveHub, owner: Owner) -> None:
+    last = 600
+    randomness = random.Random(7)
+    cuts: list[Position] = []
+
+    async def watch() -> None:
+        board = LiveBoard()
+        seen: list[str] = []
+        first = 0
+        while str(board.position) != f"1-{last}":
+            query = f"?after={board.position}" if board.position else ""
+            async with listen(hub, owner.organization_id, query) as client:
+                for _ in range(randomness.randrange(1, 8)):
+                    received = await frame(client)
+                    if received["type"] == "snapshot":
+                        assert received["reason"] == "first"
+                        first = int(received["position"].split("-")[1])
+                    assert board.apply(received) != "dropped"
+                    seen += evidence_of(received)
+                    if str(board.position) == f"1-{last}":
+                        break
+                client.transport.abort()
+            cuts.append(board.position or Position(0, 0))
+        assert seen == sorted(set(seen))
+        assert len(seen) == last - first
+
+    async with asyncio.TaskGroup() as watching:
+        for _ in range(10):
+            watching.create_task(watch())
+        await owner.flow(last, pause=0.002)
+    assert len(cuts) > 50
+
+
+async def test_what_is_older_than_memory_is_read_from_the_stream(hub: LiveHub, owner: Owner) -> None:
+    await owner.flow(2_500)
+    board = LiveBoard(position=Position(1, 100))
+    async with listen(hub, owner.organization_id, "?after=1-100") as client:
+        seen: list[str] = []
+        while str(board.position) != "1-2500":
+            received = await frame(client, "snapshot", "events")
+            assert board.apply(received) == "events"
+            seen += evidence_of(received)
+    assert len(seen) == 2_400
+    assert seen == sorted(set(seen))
+
+
+async def test_a_resumption_that_missed_nothing_is_confirmed_at_once(hub: LiveHub, owner: Owner) -> None:
+    await owner.flow(3)
+    async with listen(hub, owner.organization_id, "?after=1-3") as client:
+        assert (await frame(client))["type"] == "heartbeat"
+        await owner.flow(1)
+        assert (await frame(client))["position"] == "1-4"
+
+
+async def test_a_trimmed_position_gets_a_snapshot_that_says_gap(
+    hub: LiveHub, owner: Owner, redis_client: Redis
+) -> None:
+    await owner.flow(30)
+    await redis_client.xtrim(owner.key, minid="1-20", approximate=False)
+    async with listen(hub, owner.organization_id, "?after=1-19") as client:
+        snapshot = await frame(client)
+        assert (snapshot["type"], snapshot["reason"], snapshot["position"]) == ("snapshot", "gap", "1-30")
+    async with listen(hub, owner.organization_id, "?after=1-20") as client:
+        assert len(evidence_of(await frame(client))) == 10
+
+
+@pytest.mark.parametrize(
+    "after", ["", "x", "1", "1-", "01-1", "1-1%20", "-1-1", "1-18446744073709551616", "9-9", "1-5"]
+)
+async def test_a_position_nobody_wrote_is_a_gap(hub: LiveHub, owner: Owner, after: str) -> None:
+    async with listen(hub, owner.organization_id, f"?after={after}") as client:
+        snapshot = await frame(client)
+        assert snapshot["type"] == "snapshot"
+        assert snapshot["reason"] == ("epoch" if after == "9-9" else "gap")
+
+
+async def test_a_new_epoch_and_a_hole_each_bring_a_snapshot(hub: LiveHub, owner: Owner) -> None:
+    async with listen(hub, owner.organization_id) as client:
+        await frame(client, "heartbeat")
+        await owner.lose()
+        await owner.call(1)
+        snapshot = await frame(client, "snapshot")
+        assert (snapshot["reason"], snapshot["position"]) == ("gap", "1-2")
+        assert {call["call_id"] for call in snapshot["state"]["calls"]} == {"call-1", "call-999"}
+        await owner.open(epoch=2)
+        snapshot = await frame(client, "snapshot")
+        assert (snapshot["reason"], snapshot["position"]) == ("epoch", "2-0")
+        await owner.call(2)
+        assert (await frame(client, "events"))["position"] == "2-1"
+    async with listen(hub, owner.organization_id, "?after=1-2") as client:
+        assert (await frame(client))["reason"] == "epoch"
+
+
+async def test_a_board_newer_than_the_feed_is_continued_without_repeating(hub: LiveHub, owner: Owner) -> None:
+    owner.n += 2  # handed to the feed, not yet there
+    async with listen(hub, owner.organization_id) as client:
+        assert (await frame(client, "snapshot"))["position"] == "1-2"
+        owner.n -= 2
+        for number in range(4):
+            await owner.call(number)
+        received = [await frame(client, "snapshot", "events")]
+        while received[-1]["position"] != "1-4":
+            received.append(await frame(client, "snapshot", "events"))
+    assert sum(len(evidence_of(each)) for each in received) == 2
+    assert all(each["type"] == "events" for each in received)
+
+
+async def test_the_socket_stays_open_while_the_owner_is_away(hub: LiveHub, owner: Owner) -> None:
+    owner.away = True
+    async with listen(hub, owner.organization_id) as client:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await client.recv()
+        owner.away = False
+        assert (await frame(client))["type"] == "snapshot"
+
+
+async def test_a_storm_builds_one_board(hub: LiveHub, owner: Owner) -> None:
+    await owner.flow(20)
+
+    here = asyncio.Barrier(300)
+
+    async def join() -> str:
+        async with listen(hub, owner.organization_id) as client:
+            snapshot = await frame(client, "snapshot")
+            await here.wait()
+            return snapshot["position"]
+
+    async with asyncio.TaskGroup() as storm:
+        joins = [storm.create_task(join()) for _ in range(300)]
+    assert {each.result() for each in joins} == {"1-20"}
+    assert owner.boards_built == 1
+
+
+async def test_the_feed_is_read_on_where_it_stopped_when_its_connection_breaks(
+    hub: LiveHub, owner: Owner, redis_client: Redis
+) -> None:
+    board = LiveBoard()
+    async with listen(hub, owner.organization_id) as client:
+        board.apply(await frame(client, "snapshot"))
+        for _ in range(5):
+            await redis_client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")  # pyright: ignore[reportUnknownMemberType]
+            await owner.flow(20)
+        while str(board.position) != "1-100":
+            assert board.apply(await frame(client, "snapshot", "events")) == "events"
+
+
+async def test_a_peer_that_stops_reading_is_cut_and_the_others_never_notice(hub: LiveHub, owner: Owner) -> None:
+    stuck = await stuck_socket(hub, owner.organization_id)
+    async with listen(hub, owner.organization_id) as client:
+        await frame(client, "heartbeat")
+        deadline = asyncio.get_running_loop().time() + 20
+        grown, before = 0, psutil.Process().memory_info().rss
+        board = LiveBoard(position=Position(1, 0))
+        while hub.status()["sockets"] != 1:
+            assert asyncio.get_running_loop().time() < deadline, "the stuck peer is still there"
+            await owner.publish_bulk(250_000)
+            assert board.apply(await frame(client, "events")) == "events"
+            grown = max(grown, psutil.Process().memory_info().rss - before)
+        assert grown < 24 * 1024 * 1024
+    stuck.close()
+
+
+async def test_a_quiet_peer_that_is_behind_is_cut(hub: LiveHub, owner: Owner) -> None:
+    """Far from a full buffer: what was written five seconds ago has not left."""
+    stuck = await stuck_socket(hub, owner.organization_id)
+    await owner.publish_bulk(700_000)
+    await sockets(hub, 0)
+    stuck.close()
+
+
+async def test_a_foreign_page_is_refused_and_a_known_one_is_not(
+    redis_client: Redis, owner: Owner, credentials: Credentials
+) -> None:
+    async with running_hub(
+        redis_client, owner.board, credentials, replace(OPTIONS, origins=["https://board.test"])
+    ) as hub:
+        with pytest.raises(InvalidStatus) as refused:
+            await listen(hub, owner.organization_id, origin=Origin("https://evil.test"))
+        assert refused.value.response.status_code == 403
+        async with listen(hub, owner.organization_id, origin=Origin("https://board.test")) as client:
+            assert (await frame(client))["type"] == "snapshot"
+
+
+async def test_wrong_and_foreign_credentials_are_told_the_same(
+    hub: LiveHub, owner: Owner, credentials: Credentials
+) -> None:
+    other, nobody = str(uuid.uuid4()), str(uuid.uuid4())
+    credentials.keys["other"] = Holder(other, frozenset({"live:read"}))
+    credentials.keys["calls"] = Holder(owner.organization_id, frozenset({"calls:read"}))
+    attempts = [
+        (owner.organization_id, "", None),
+        (owner.organization_id, "", "wrong"),
+        (owner.organization_id, "", "other"),
+        (owner.organization_id, "", "calls"),
+        (owner.organization_id, "?ticket=wrong", None),
+        (owner.organization_id, "?ticket=wrong", "key"),
+        (nobody, "", "key"),
+        ("no-uuid", "", "key"),
+    ]
+    answers: set[tuple[int, str]] = set()
+    for organization_id, query, key in attempts:
+        async with listen(hub, organization_id, query, key=key) as client:
+            with pytest.raises(ConnectionClosedError) as closed:
+                await client.recv()
+            assert closed.value.rcvd is not None
+            answers.add((closed.value.rcvd.code, closed.value.rcvd.reason))
+    assert answers == {(4503, "not permitted")}
+
+
+async def test_a_ticket_admits_once_to_its_organization_alone(
+    hub: LiveHub, owner: Owner, credentials: Credentials
+) -> None:
+    credentials.tickets = {"one": owner.organization_id, "two": str(uuid.uuid4())}
+    async with listen(hub, owner.organization_id, "?ticket=one", key=None) as client:
+        assert (await frame(client))["type"] == "snapshot"
+    for ticket in ("one", "two"):
+        async with listen(hub, owner.organization_id, f"?ticket={ticket}", key=None) as client:
+            assert await close_code(client) == 4503
+
+
+async def test_an_organization_that_is_gone_is_told_to_its_own_key_alone(
+    hub: LiveHub, credentials: Credentials
+) -> None:
+    gone = str(uuid.uuid4())
+    credentials.keys["gone"] = Holder(gone, frozenset({"live:read"}))
+    async with listen(hub, gone, key="gone") as client:
+        assert await close_code(client) == 4504
+
+
+async def test_a_revoked_key_ends_open_sockets(
+    hub: LiveHub, owner: Owner, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.live.access.KEY_LASTS_SECONDS", 0.5)
+    async with listen(hub, owner.organization_id) as client:
+        await frame(client, "snapshot")
+        del credentials.keys["key"]
+        assert await close_code(client) == 4001
+
+
+async def test_a_restart_says_so_and_the_client_library_resumes(
+    redis_client: Redis, owner: Owner, credentials: Credentials
+) -> None:
+    board = LiveBoard()
+
+    async def credential() -> Credential:
+        return Credential(api_key="key")
+
+    async with running_hub(redis_client, owner.board, credentials) as first:
+        port = first.port
+        updates = follow(f"ws://127.0.0.1:{port}", owner.organization_id, credential, board)
+        async for update in updates:
+            if isinstance(update, Received):
+                break
+    await owner.flow(10)
+    async with running_hub(redis_client, owner.board, credentials, replace(OPTIONS, port=port)):
+        lost: list[str] = []
+        async for update in updates:
+            match update:
+                case Lost(reason=reason):
+                    lost.append(reason)
+                case Received(frame=received):
+                    assert received["type"] != "snapshot", "ten entries are no reason for a snapshot"
+                    if str(board.position) == "1-10":
+                        break
+                case _:
+                    pass
+        del credentials.keys["key"]
+    async with running_hub(redis_client, owner.board, credentials, replace(OPTIONS, port=port)):
+        with pytest.raises(NotPermittedError):
+            await until_refused(updates)
+    assert lost[0].startswith("1012")
+
+
+async def test_who_is_let_in_during_a_restart_is_sent_on_too(
+    hub: LiveHub, owner: Owner, credentials: Credentials
+) -> None:
+    credentials.answering.clear()
+    async with listen(hub, owner.organization_id) as client:
+        await credentials.asked.wait()
+        stopping = asyncio.create_task(hub.stop())
+        await client.ping()
+        credentials.answering.set()
+        assert await close_code(client) == 1012
+        async with asyncio.timeout(10):
+            await stopping
+
+
+async def test_whatever_a_peer_sends_harms_nobody(hub: LiveHub, owner: Owner) -> None:
+    randomness = random.Random(3)
+    async with listen(hub, owner.organization_id) as quiet:
+        await frame(quiet, "heartbeat")
+        async with listen(hub, owner.organization_id) as noisy:
+            for _ in range(2_000):
+                noise = randomness.randbytes(randomness.randrange(200))
+                await noisy.send(noise if randomness.random() < 0.5 else noise.hex())
+            await frame(noisy, "heartbeat")
+        async with listen(hub, owner.organization_id) as large:
+            await large.send(b"x" * 70_000)
+            assert await close_code(large) == 1009
+        for _ in range(50):
+            reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+            writer.write(handshake(owner.organization_id) if randomness.random() < 0.5 else b"")
+            writer.write(randomness.randbytes(randomness.randrange(2_000)))
+            writer.write_eof()
+            await reader.read()
+            writer.close()
+        await owner.call(1)
+        assert (await frame(quiet, "events"))["position"] == "1-1"
+    assert hub.status()["sockets"] in {0, 1}
+    hub.check_health()
+
+
+async def test_a_path_that_is_not_ours_is_not_found(hub: LiveHub) -> None:
+    for path in ("", "a/b", "?x&" * 20):
+        with pytest.raises(InvalidStatus) as refused:
+            await listen(hub, path)
+        assert refused.value.response.status_code == 404
+
+
+async def test_too_many_at_once_are_asked_to_come_back(
+    redis_client: Redis, owner: Owner, credentials: Credentials
+) -> None:
+    async with running_hub(redis_client, owner.board, credentials, replace(OPTIONS, accepts_per_second=5.0)) as hub:
+
+        async def join() -> int:
+            try:
+                async with listen(hub, owner.organization_id):
+                    return 101
+            except InvalidStatus as refused:
+                return refused.response.status_code
+
+        async with asyncio.TaskGroup() as storm:
+            joins = [storm.create_task(join()) for _ in range(40)]
+        answers = [each.result() for each in joins]
+        assert 8 <= answers.count(101) <= 14
+        assert answers.count(101) + answers.count(503) == 40
+
+
+async def until_refused(updates: AsyncIterator[Update]) -> None:
+    async for _ in updates:
+        pass
+
+
+def evidence_of(received: dict[str, Any]) -> list[str]:
+    """The time of each call event of a frame: one per entry, no two alike."""
+    return [event["call"]["evidence_at"] for event in received.get("events", []) if event["type"] == "call"]
+
+
+def handshake(organization_id: str) -> bytes:
+    return (
+        f"GET /live/{organization_id} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nAuthorization: Bearer key\r\n\r\n"
+    ).encode()
+
+
+async def stuck_socket(hub: LiveHub, organization_id: str) -> socket.socket:
+    """A peer that joins and never reads."""
+    stuck = socket.socket()
+    stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    stuck.setblocking(False)
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(stuck, ("127.0.0.1", hub.port))
+    await loop.sock_sendall(stuck, handshake(organization_id))
+    await sockets(hub, 1)
+    return stuck
+
+
+async def sockets(hub: LiveHub, count: int) -> None:
+    """Wait until the hub has so many."""
+    async with asyncio.timeout(20):
+        while hub.status()["sockets"] != count:  # noqa: ASYNC110  # the hub has no event for it
+            await asyncio.sleep(0.02)
+
+
+async def test_owners_are_told_who_is_looked_at_as_long_as_that_is_so(
+    redis_client: Redis, owner: Owner, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.live.hub.RENEW_SECONDS", 0.0)
+    told: asyncio.Queue[str] = asyncio.Queue()
+    second = Owner(redis_client, str(uuid.uuid4()))
+    await second.open()
+    credentials.keys["second"] = Holder(second.organization_id, frozenset({"live:read"}))
+
+    async def board(organization_id: str) -> BoardSnapshot | None:
+        return await (second if organization_id == second.organization_id else owner).board(organization_id)
+
+    async with running_hub(redis_client, board, credentials, watch=told.put_nowait) as hub, asyncio.timeout(30):
+        async with listen(hub, owner.organization_id) as one, listen(hub, owner.organization_id) as another:
+            await frame(one, "snapshot")
+            await frame(another, "snapshot")
+            assert [await told.get(), await told.get()] == [owner.organization_id] * 2, "again and again"
+        async with listen(hub, second.organization_id, key="second"):
+            while (await told.get()) != second.organization_id:
+                pass
+            assert await told.get() == second.organization_id, "at the first nobody looks any more"

@@ -1,0 +1,366 @@
+"""Postgres with millions of calls: `python -m tests.load.bench_storage [--json FILE]`.
+
+BENCH_CALLS says how many (10 million; BENCH=short takes seconds). Loads them by COPY into a throwaway server, then
+times upserts and every statement the API reads calls with, as one of a thousand organizations under row level security.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+from uuid import uuid4
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from serve.simulator.load.figures import Figure, Latencies, machine, print_figures
+from storage.embedded import start_postgres
+from storage.migrate import migrate
+from storage.postgres import Connection, Pool, close_pool, open_pool
+from storage.statements import statement
+from storage.tenant import Claims
+from tests.load import storage_rows
+from tests.load.storage_queries import QUERIES, Sample
+from tests.load.storage_rows import CALL_COLUMNS, INBOX_COLUMNS, KEY_COLUMNS, TRANSCRIPT_COLUMNS, Call, Tenants
+
+BUDGET_MS: Final = 50.0
+RLS_BUDGET_PERCENT: Final = 10.0
+COPY_BUDGET: Final = 50_000.0
+UPSERT_BUDGET: Final = 20_000.0
+TRANSCRIPTS: Final = 0.02
+RECENT: Final = 0.02
+_HOURS: Final = 3_600.0
+_PARTITION = re.compile(r"^(\w+)_\d{4}_\d{2}$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How much is loaded and asked."""
+
+    calls: int = 10_000_000
+    organizations: int = 1_000
+    upserted: int = 100_000
+    asked: int = 300
+
+
+SHORT: Final = Size(calls=3_000, organizations=20, upserted=1_000, asked=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """One statement's latencies, the partitions its plan went through, and how often a policy was computed."""
+
+    name: str
+    latencies: Latencies
+    partitions: int
+    policy_loops: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    figures: Sequence[Figure]
+    queries: Sequence[Timed]
+
+
+async def measure(size: Size, console: Console) -> Report:
+    """Everything, on a server of its own."""
+    async with _database() as pool:
+        tenants = await _organizations(pool, size.organizations)
+        until = storage_rows.now()
+        async with _indexed_afterwards(pool, console):
+            samples, per_second = await _load(pool, tenants, size, until, console)
+        await pool.execute("vacuum analyze", timeout=_HOURS)
+        upserts = await _upserts(pool, tenants, size)
+        timed = [await _time(pool, name, samples, size.asked) for name in QUERIES]
+        overhead = await _overhead(pool, samples, size.asked)
+        stored = await pool.fetchval("select pg_database_size(current_database())")
+    return Report(
+        figures=[
+            Figure(name="calls stored", unit="rows", value=size.calls),
+            Figure(name="size of the database", unit="MiB", value=stored / 2**20),
+            *per_second,
+            *upserts,
+            overhead,
+            Figure(
+                name="most computations of a policy in one statement",
+                unit="",
+                value=max(each.policy_loops for each in timed),
+            ),
+        ],
+        queries=timed,
+    )
+
+
+async def _organizations(pool: Pool, count: int) -> Tenants:
+    ids = [str(uuid4()) for _ in range(count)]
+    await pool.execute(
+        """insert into organizations (id, name, slug, time_zone)
+           select id, 'Clinic', id::text, 'UTC' from unnest($1::uuid[]) as told (id)""",
+        ids,
+    )
+    for table in ("calls", "call_transcripts", "call_costs", "call_actions", "call_recordings", "call_notes"):
+        await pool.execute("select private.ensure_partitions($1, '1 month', now() - interval '7 months', 7)", table)
+    return Tenants(ids)
+
+
+async def _load(
+    pool: Pool, tenants: Tenants, size: Size, until: Any, console: Console
+) -> tuple[list[Sample], list[Figure]]:
+    """COPY, a chunk at a time; what is told is COPY alone, with primary keys and without further indexes."""
+    rng = random.Random(1)
+    samples: list[Sample] = []
+    seconds = keys = 0.0
+    sequence = 1
+    with Progress(console=console) as progress:
+        bar = progress.add_task("calls", total=size.calls)
+        for chunk in storage_rows.calls(tenants, size.calls, until=until, seed=1):
+            took, took_keys = await asyncio.gather(
+                _copy(pool, "calls", CALL_COLUMNS, map(storage_rows.call_line, chunk)),
+                _copy(pool, "call_keys", KEY_COLUMNS, map(storage_rows.key_line, chunk)),
+            )
+            seconds, keys = seconds + took, keys + took_keys
+            told = [storage_rows.transcript_line(each, rng) for each in chunk if rng.random() < TRANSCRIPTS]
+            await _copy(pool, "call_transcripts", TRANSCRIPT_COLUMNS, told)
+            done = size.calls - progress.tasks[bar].completed
+            if done <= max(size.calls * RECENT, 10_000):
+                lines: list[str] = []
+                for each in chunk:
+                    lines += storage_rows.inbox_lines(each, sequence)
+                    sequence += 3
+                await _copy(pool, "webhook_inbox", INBOX_COLUMNS, lines)
+            samples += [_sample(each, until) for each in rng.sample(chunk, min(len(chunk), 20))]
+            progress.update(bar, advance=len(chunk))
+    rng.shuffle(samples)
+    return samples, [
+        Figure(name="COPY into calls", unit="rows/s", value=size.calls / seconds, budget=COPY_BUDGET, at_least=True),
+        Figure(name="COPY into call_keys", unit="rows/s", value=size.calls / keys),
+    ]
+
+
+@asynccontextmanager
+async def _indexed_afterwards(pool: Pool, console: Console) -> AsyncGenerator[None]:
+    """Without indexes beside the primary keys, as one fills a database; they are built when all is there."""
+    indexes = await pool.fetch(
+        """select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition
+           from pg_index
+           where indrelid in ('calls'::regclass, 'call_transcripts'::regclass) and not indisprimary"""
+    )
+    for index in indexes:
+        await pool.execute(f"drop index {index['name']}")
+    yield
+    async with pool.acquire() as connection:
+        await connection.execute("set maintenance_work_mem = '512MB'")
+        for index in indexes:
+            began = time.perf_counter()
+            await connection.execute(index["definition"].replace(" ON ONLY ", " ON "), timeout=_HOURS)
+            console.print(f"{index['name']} built in {time.perf_counter() - began:.0f} s")
+
+
+def _sample(call: Call, until: Any) -> Sample:
+    return Sample(
+        organization_id=storage_rows.UUID(call.organization_id),
+        call_id=call.id,
+        provider_call_id=call.provider_call_id,
+        created_at=call.created_at,
+        assistant_id=f"assistant-{call.organization_id[:8]}-0",
+        now=until,
+    )
+
+
+async def _copy(pool: Pool, table: str, columns: Sequence[str], lines: Iterable[str]) -> float:
+    """Seconds that Postgres took."""
+    text = "\n".join(lines)
+    if not text:
+        return 0.0
+    data = f"{text}\n".encode()
+
+    async def source() -> AsyncIterator[bytes]:
+        for place in range(0, len(data), 1 << 20):
+            yield data[place : place + (1 << 20)]
+
+    async with pool.acquire() as connection:
+        began = time.perf_counter()
+        await connection.copy_to_table(table, source=source(), columns=list(columns), timeout=_HOURS)
+        return time.perf_counter() - began
+
+
+async def _upserts(pool: Pool, tenants: Tenants, size: Size) -> list[Figure]:
+    """Half of the rows are there already. By JSON as the actors' batches, and by COPY into a temporary table."""
+    chunks = list(storage_rows.calls(tenants, size.upserted, until=storage_rows.now(), seed=2))
+    rows = [call for chunk in chunks for call in chunk]
+    columns = ", ".join(CALL_COLUMNS)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in CALL_COLUMNS if name not in {"id", "created_at"})
+    conflict = f"on conflict (id, created_at) do update set {changed}"
+    lines = [storage_rows.call_line(call) for call in rows]
+    await _copy(pool, "calls", CALL_COLUMNS, lines[::2])
+    unnest = f"""insert into calls ({columns})
+        select {columns} from jsonb_populate_recordset(null::calls, $1) {conflict}"""  # noqa: S608  # names of columns
+    records = [_record(line) for line in lines]
+    began = time.perf_counter()
+    for place in range(0, len(records), 1_000):
+        await pool.execute(unnest, records[place : place + 1_000], timeout=_HOURS)
+    by_json = time.perf_counter() - began
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("create temporary table incoming (like calls including defaults) on commit drop")
+        began = time.perf_counter()
+        await connection.copy_to_table("incoming", source=_bytes(lines), columns=list(CALL_COLUMNS), timeout=_HOURS)
+        merged = f"insert into calls ({columns}) select {columns} from incoming {conflict}"  # noqa: S608  # names of columns
+        await connection.execute(merged, timeout=_HOURS)
+        by_copy = time.perf_counter() - began
+    return [
+        Figure(name="upsert of 1,000 calls a statement", unit="rows/s", value=len(rows) / by_json),
+        Figure(
+            name=f"upsert of {len(rows):,} calls by COPY",
+            unit="rows/s",
+            value=len(rows) / by_copy,
+            budget=UPSERT_BUDGET,
+            at_least=True,
+        ),
+    ]
+
+
+def _record(line: str) -> dict[str, str]:
+    return {name: told for name, told in zip(CALL_COLUMNS, line.split("\t"), strict=True) if told != r"\N"}
+
+
+async def _bytes(lines: Sequence[str]) -> AsyncIterator[bytes]:
+    for place in range(0, len(lines), 5_000):
+        yield ("\n".join(lines[place : place + 5_000]) + "\n").encode()
+
+
+async def _time(pool: Pool, name: str, samples: Sequence[Sample], asked: int) -> Timed:
+    """As many organizations as there are samples, once to warm up and once timed, each in a request's transaction."""
+    text, arguments = statement(name.partition(":")[0]), QUERIES[name]
+    latencies = Latencies()
+    partitions = loops = 0
+    for sample in samples[:asked]:
+        told = (sample.organization_id, *arguments(sample))
+        async with _as_tenant(pool, sample) as connection:
+            await connection.fetch(text, *told)
+            began = time.perf_counter()
+            await connection.fetch(text, *told)
+            latencies.record(time.perf_counter() - began)
+    for sample in samples[:3]:
+        async with _as_tenant(pool, sample) as connection:
+            told = (sample.organization_id, *arguments(sample))
+            (plan,) = await connection.fetchval(f"explain (analyze, format json) {text}", *told)
+            nodes = list(_nodes(plan["Plan"]))
+            touched = {node["Relation Name"] for node in nodes if node.get("Relation Name") and node["Actual Loops"]}
+            partitions = max(partitions, sum(bool(_PARTITION.match(each)) for each in touched))
+            policies = [node["Actual Loops"] for node in nodes if node.get("Function Name") == "organization_ids"]
+            inits = [
+                node["Actual Loops"]
+                for node in nodes
+                if node.get("Parent Relationship") == "InitPlan"
+                and str(node.get("Subplan Name", "")).startswith("InitPlan")
+            ]
+            loops = max(loops, *policies, *inits, 0)
+    return Timed(name=name, latencies=latencies, partitions=partitions, policy_loops=loops)
+
+
+def _nodes(plan: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
+
+
+@asynccontextmanager
+async def _as_tenant(pool: Pool, sample: Sample) -> AsyncGenerator[Connection]:
+    """The transaction of `storage.tenant.tenant_reads`, without its bound on how long a machine may take over it."""
+    claims = Claims(organization_id=str(sample.organization_id), subject="bench")
+    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        await connection.execute(statement("become_tenant"), claims.encoded())
+        yield connection
+
+
+async def _overhead(pool: Pool, samples: Sequence[Sample], asked: int) -> Figure:
+    """The same page of calls with and without the policies, in turn; percent that they add to the median."""
+    text, arguments = statement("calls_page"), QUERIES["calls_page: 93 days"]
+    taken: dict[bool, list[float]] = {True: [], False: []}
+    for sample in samples[:asked]:
+        told = (sample.organization_id, *arguments(sample))
+        async with _as_tenant(pool, sample) as connection:
+            taken[True].append(await _fastest(connection, text, told))
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            taken[False].append(await _fastest(connection, text, told))
+    share = median(taken[True]) / median(taken[False]) - 1
+    return Figure(
+        name="row level security, added to a page of calls", unit="%", value=share * 100, budget=RLS_BUDGET_PERCENT
+    )
+
+
+async def _fastest(connection: Connection, text: str, told: Sequence[Any]) -> float:
+    """Of five, so that neither a cold page nor a neighbour of this machine is counted as a policy's cost."""
+    taken: list[float] = []
+    for _ in range(5):
+        began = time.perf_counter()
+        await connection.fetch(text, *told)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+@asynccontextmanager
+async def _database() -> AsyncGenerator[Pool]:
+    folder = Path(tempfile.mkdtemp(prefix="call-supervisor-bench-"))
+    server = start_postgres(folder / "postgres", password=secrets.token_hex(16), durable=False)
+    try:
+        await migrate(server.url)
+        pool = await open_pool(server.url, size=4, name="bench", statement_seconds=120)
+        try:
+            yield pool
+        finally:
+            await close_pool(pool)
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+def print_queries(console: Console, timed: Sequence[Timed]) -> None:
+    table = Table(title="Statements of the API, one organization of many, warm", title_justify="left")
+    table.add_column("statement")
+    for name in ("p50 ms", "p99 ms", "budget", "partitions"):
+        table.add_column(name, justify="right")
+    for each in timed:
+        p50, p99 = each.latencies.percentile_ms(50) or 0.0, each.latencies.percentile_ms(99) or 0.0
+        over = " !" if p99 > BUDGET_MS else ""
+        table.add_row(each.name, f"{p50:,.2f}", f"{p99:,.2f}{over}", f"< {BUDGET_MS:.0f}", str(each.partitions))
+    console.print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.load.bench_storage", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    size = SHORT if os.environ.get("BENCH") == "short" else Size(calls=int(os.environ.get("BENCH_CALLS", "10000000")))
+    described, console = machine(), Console()
+    report = asyncio.run(measure(size, console))
+    print_figures(console, report.figures, described, title="Storage")
+    print_queries(console, report.queries)
+    if options.json is not None:
+        queries = [
+            Figure(name=f"{each.name} p{percentile}", unit="ms", value=each.latencies.percentile_ms(percentile),
+                   budget=BUDGET_MS if percentile == 99 else None)
+            for each in report.queries
+            for percentile in (50, 99)
+        ]  # fmt: skip
+        told = {"machine": described, "figures": [figure.as_json() for figure in (*report.figures, *queries)]}
+        options.json.write_text(json.dumps(told, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""What the benchmarks run on: throwaway servers, and organizations with calls put into Postgres at once."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from actors.domain.commands import JSON, InboxRow
+from actors.ports import Delivery, Ports
+from actors.slots import slot_of
+from serve.config import Settings
+from serve.ports import open_ports
+from serve.stack.temporal_server import start_temporal
+from storage.embedded import start_postgres, start_valkey
+from storage.inbox_rows import inbox_row
+from storage.migrate import migrate
+from storage.postgres import Pool, close_pool, open_pool
+
+FACTS: dict[str, JSON] = {
+    "status": "in-progress",
+    "fields": {
+        "type": "inboundPhoneCall",
+        "direction": "inbound",
+        "assistant_id": "6f1c9bd2-42bf-4a6e-9f0f-assistant-1",
+        "assistant_name": "Reception",
+        "from_number": "+15550100001",
+        "to_number": "+15550100002",
+        "customer_name": "Jordan Miles",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Running servers, a migrated database, and a pool to fill it."""
+
+    settings: Settings
+    pool: Pool
+
+    async def ports(self) -> Ports:
+        """What a shard is given in production, on these servers."""
+        return await open_ports(self.settings)
+
+    async def organizations(self, count: int) -> Sequence[str]:
+        """As many organizations, without calls."""
+        ids = [str(uuid4()) for _ in range(count)]
+        await self.pool.execute(
+            """insert into organizations (id, name, slug, time_zone)
+               select id, 'Clinic', id::text, 'America/New_York' from unnest($1::uuid[]) as told (id)""",
+            ids,
+        )
+        return ids
+
+    async def history(self, ids: Sequence[str], *, calls: int, events: int) -> None:
+        """Give each organization that many live calls, told of by `events` applied rows in all."""
+        slots = [slot_of(each) for each in ids]
+        await self.pool.execute(
+            """insert into webhook_inbox (organization_id, provider, event_key, slot, call_id, type, facts,
+                   occurred_at, received_at, apply_sequence, applied_at)
+               select id, 'vapi', 'past-' || n, slot, 'call-' || n % $3, 'status-update', $5::jsonb,
+                   now(), now(), n, now()
+               from unnest($1::uuid[], $2::smallint[]) as told (id, slot), generate_series(1, $4::integer) as n""",
+            ids,
+            slots,
+            calls,
+            events,
+            FACTS,
+            timeout=120,
+        )
+        await self.pool.execute(
+            """insert into calls (id, created_at, organization_id, provider_call_id, status, last_event_at,
+                   last_event_kind, version)
+               select gen_random_uuid(), now(), id, 'call-' || n % $2, 'in-progress', now(), 'status-update', $3
+               from unnest($1::uuid[]) as told (id), generate_series(1, $2::integer) as n""",
+            ids,
+            calls,
+            events,
+            timeout=120,
+        )
+
+    async def arrivals(self, ids: Sequence[str], *, each: int) -> list[Delivery]:
+        """Accept `each` events of one live call per organization; what the ingress would hand over, in rounds."""
+        rows = await self.pool.fetch(
+            """insert into webhook_inbox (organization_id, provider, event_key, slot, call_id, type, facts,
+                   occurred_at, received_at)
+               select id, 'vapi', gen_random_uuid()::text, slot, 'call-0', 'tool-calls', $4::jsonb, now(), now()
+               from generate_series(1, $3::integer) as n, unnest($1::uuid[], $2::smallint[]) as told (id, slot)
+               returning organization_id, id, provider, event_key, type, call_id, facts, occurred_at, received_at,
+                   apply_sequence, outcome""",
+            ids,
+            [slot_of(one) for one in ids],
+            each,
+            FACTS,
+            timeout=120,
+        )
+        return [Delivery(organization_id=str(UUID(str(row["organization_id"]))), item=inbox_row(row)) for row in rows]
+
+    async def limit(self, ids: Sequence[str], *, concurrency: int) -> None:
+        """Let each organization have so many calls at once."""
+        await self.pool.execute(
+            "update organizations set concurrency_limit = $2 where id = any($1::uuid[])", ids, concurrency
+        )
+
+    async def request(self, organization_id: str) -> InboxRow:
+        """Accept one request of a call that asks to begin, as the ingress does before the owner is asked."""
+        row = await self.pool.fetchrow(
+            """insert into webhook_inbox (organization_id, provider, event_key, slot, call_id, type, facts,
+                   occurred_at, received_at)
+               values ($1, 'vapi', gen_random_uuid()::text, $2, gen_random_uuid()::text, 'assistant-request',
+                   $3::jsonb, now(), now())
+               returning organization_id, id, provider, event_key, type, call_id, facts, occurred_at, received_at,
+                   apply_sequence, outcome""",
+            organization_id,
+            slot_of(organization_id),
+            {"fields": FACTS["fields"]},
+        )
+        if row is None:
+            raise AssertionError("an insert returns its row")
+        return inbox_row(row)
+
+
+@asynccontextmanager
+async def running_world() -> AsyncGenerator[World]:
+    """Servers that are as durable as production's, in a folder that goes with them."""
+    folder = Path(tempfile.mkdtemp(prefix="call-supervisor-bench-"))
+    async with AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
+        postgres = start_postgres(folder / "postgres", password=secrets.token_hex(16))
+        stack.callback(postgres.stop)
+        valkey = start_valkey(folder / "valkey", password=secrets.token_hex(16))
+        stack.callback(valkey.stop)
+        temporal = start_temporal(folder / "temporal", durable=False)
+        stack.callback(temporal.stop)
+        await migrate(postgres.url)
+        pool = await open_pool(postgres.url, size=2, name="bench")
+        stack.push_async_callback(close_pool, pool)
+        settings = Settings.model_validate(
+            {
+                "database_url": postgres.url,
+                "redis_url": valkey.url,
+                "temporal_address": temporal.address,
+                "encryption_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                "recordings_url": (folder / "recordings").as_uri(),
+                "embedded": True,
+            }
+        )
+        yield World(settings=settings, pool=pool)

@@ -1,0 +1,114 @@
+"""Promise P3: the same observations in any order make the same record; a terminal state never regresses."""
+
+from dataclasses import replace
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.call import Call, CallFields, CallStatus, Observation, Precedence, Source
+from actors.domain.commands import JSON, command_from
+from actors.domain.organization import recall
+from tests.fakes.events import call_rows, row
+
+START = 1_790_000_000_000
+
+
+@st.composite
+def observations(draw: st.DrawFn) -> list[Observation]:
+    def one(index: int) -> Observation:
+        fields = CallFields(
+            ended_reason=draw(st.sampled_from([None, "customer-ended-call", "silence-timed-out"])),
+            answered_at=draw(st.none() | st.integers(1, 5)),
+            duration_ms=draw(st.none() | st.integers(0, 5)),
+            summary=draw(st.sampled_from([None, "a", "b"])),
+        )
+        return Observation(
+            kind=draw(st.sampled_from(["status-update", "hang", "end-of-call-report"])),
+            source=draw(st.sampled_from(list(Source))),
+            received_at=draw(st.integers(1, 4)),
+            at=draw(st.integers(0, 3)),
+            digest=f"event-{index}",
+            status=draw(st.none() | st.sampled_from(list(CallStatus))),
+            fields=fields,
+            tool_call_ids=draw(st.frozensets(st.sampled_from(["t1", "t2"]))),
+        )
+
+    return [one(index) for index in range(draw(st.integers(1, 6)))]
+
+
+def _merged(seen: list[Observation]) -> Call:
+    call = Call(call_id="c", created_at=0)
+    for observation in seen:
+        call = call.merge(observation)
+    return call
+
+
+@given(seen=observations(), data=st.data())
+def test_any_order_makes_the_same_record(seen: list[Observation], data: st.DataObject) -> None:
+    shuffled = data.draw(st.permutations(seen))
+    assert _merged(shuffled) == _merged(seen)
+
+
+@given(seen=observations())
+def test_status_never_falls(seen: list[Observation]) -> None:
+    ranks = [_merged(seen[:count]).status.rank for count in range(1, len(seen) + 1)]
+    assert ranks == sorted(ranks)
+
+
+@given(data=st.data())
+def test_a_whole_call_in_any_order(data: st.DataObject) -> None:
+    rows = call_rows(1, "c", START)
+    shuffled = [
+        replace(each, apply_sequence=place, received_at=START)
+        for place, each in enumerate(data.draw(st.permutations(rows)), 1)
+    ]
+    call = recall("organization", shuffled)["c"]
+    assert call.status is CallStatus.ENDED
+    assert call.fields.ended_reason == "customer-ended-call"
+    assert call.duration_ms == 59_850
+    assert call.fields.answered_at == START + 2_100, "the report is trusted over the status-update"
+    assert (call.hangs, len(call.tool_call_ids), call.report) == (1, 1, "received")
+
+
+def test_a_report_alone_makes_a_complete_call() -> None:
+    report = replace(call_rows(1, "c", START)[-1], apply_sequence=1)
+    call = recall("organization", [report])["c"]
+    assert (call.status, call.report, call.duration_ms) == (CallStatus.ENDED, "received", 59_850)
+
+
+def test_a_status_told_twice_began_with_the_earlier() -> None:
+    def answered(at: int, digest: str) -> Observation:
+        fields = CallFields(answered_at=at)
+        return Observation(
+            kind="status-update", source=Source.STATUS_UPDATE, received_at=at, at=at, digest=digest, fields=fields
+        )
+
+    assert _merged([answered(20, "b"), answered(10, "a")]).fields.answered_at == 10
+
+
+def test_unranked_and_unknown_statuses_are_kept_out_of_the_state() -> None:
+    rows = [
+        replace(row(1, "c", "status-update", at=START, facts={"status": "in-progress"}), apply_sequence=1),
+        replace(row(2, "c", "status-update", at=START + 1, facts={"status": "not-found"}), apply_sequence=2),
+        replace(row(3, "c", "status-update", at=START + 2, facts={"status": "levitating"}), apply_sequence=3),
+    ]
+    assert recall("organization", rows)["c"].status is CallStatus.IN_PROGRESS
+
+
+def test_precedence_is_source_then_time_then_digest() -> None:
+    assert Precedence(30, 0, "a") > Precedence(20, 9, "z")
+    assert Precedence(20, 2, "a") > Precedence(20, 1, "z")
+    assert Precedence(20, 1, "b") > Precedence(20, 1, "a")
+
+
+def _facts() -> st.SearchStrategy[dict[str, JSON]]:
+    value = st.one_of(st.none(), st.integers(), st.text(), st.lists(st.integers()))
+    return st.dictionaries(
+        st.sampled_from(["status", "fields", "tool_call_ids"]), cast("st.SearchStrategy[JSON]", value)
+    )
+
+
+@given(kind=st.text(max_size=20), facts=_facts())
+def test_a_row_of_any_content_is_a_command(kind: str, facts: dict[str, JSON]) -> None:
+    command_from(row(1, "c", kind, at=START, key="k", facts=facts))

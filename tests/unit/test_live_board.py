@@ -1,0 +1,130 @@
+"""A client's board, against the domain's own fold: however it was cut, it ends equal to a snapshot."""
+
+import random
+from datetime import date
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.call import CallFields, CallStatus, Observation, Source, Utterance
+from actors.domain.commands import Command, Configure, Forget, Hear, NoteAbsent, NoteProcessed, Observe, Tick
+from actors.domain.metrics import DayCounters
+from actors.domain.organization import Organization, decide, evolve
+from actors.domain.views import counters_view, event_view, state_view
+from serve.live.board import LiveBoard
+from serve.live.client import LONGEST_RETRY_SECONDS, live_url, retry_delay
+from serve.live.frames import events_frames, snapshot_frame
+from storage.live_position import Position
+from storage.live_reader import FeedEntry
+from tests.unit.test_live_frames import payload
+
+START = 1_767_225_600_000
+CALLS = st.sampled_from(["a", "b", "c"])
+TIMES = st.integers(START, START + 50)
+
+
+def observed(call: str, at: int, status: CallStatus, name: str | None, digest: str) -> Observe:
+    observation = Observation(
+        kind="status-update",
+        source=Source.STATUS_UPDATE,
+        received_at=at,
+        at=at,
+        digest=digest,
+        status=status,
+        fields=CallFields(customer_name=name),
+    )
+    return Observe(call_id=call, observation=observation)
+
+
+utterances = st.builds(
+    Utterance,
+    role=st.sampled_from(["user", "assistant"]),
+    text=st.sampled_from(["h", "he", "hello"]),
+    final=st.booleans(),
+    at=TIMES,
+)
+chatter = st.builds(Hear, call_id=CALLS, at=TIMES, utterance=st.none() | utterances)
+commands = st.lists(
+    st.one_of(
+        st.builds(
+            observed, CALLS, TIMES, st.sampled_from(CallStatus), st.sampled_from(["x", "y", None]), st.uuids().map(str)
+        ),
+        chatter,
+        chatter,
+        st.builds(NoteAbsent, call_id=CALLS, at=TIMES),
+        st.builds(NoteProcessed, call_id=CALLS, at=TIMES),
+        st.builds(Forget, before=TIMES),
+        st.builds(Tick, at=TIMES),
+        st.builds(Configure, name=st.sampled_from(["One", "Two"]), time_zone=st.just("UTC")),
+    ),
+    max_size=60,
+)
+
+
+def history(told: list[Command]) -> tuple[list[FeedEntry], list[Organization]]:
+    """The feed that a run of commands makes, and the state at each of its entries."""
+    state = Organization(organization_id="o", name="Zero", time_zone="UTC", today=DayCounters(day=date(2026, 1, 1)))
+    entries, states = [FeedEntry(Position(1, 0), b"[]")], [state]
+    for command in told:
+        events = decide(state, command).events
+        state = evolve(state, events)
+        views = [view for event in events if (view := event_view(event)) is not None]
+        views.append({"type": "counters", "counters": counters_view(state)})
+        entries.append(FeedEntry(Position(1, len(entries)), orjson.dumps(views)))
+        states.append(state)
+    return entries, states
+
+
+def snapshot_at(states: list[Organization], n: int) -> Any:
+    return payload(snapshot_frame(Position(1, n), "first", orjson.dumps(state_view(states[n]))))
+
+
+@given(commands, st.randoms(use_true_random=False))
+def test_any_cuts_and_resumptions_end_at_the_same_board(told: list[Command], chance: random.Random) -> None:
+    entries, states = history(told)
+    board = LiveBoard()
+    board.apply(snapshot_at(states, chance.randrange(len(states))))
+    while board.position != entries[-1].position:
+        assert board.position is not None
+        missed = entries[board.position.n + 1 :]
+        for frame in events_frames(missed[: chance.randrange(1, len(missed) + 1)]):
+            assert board.apply(payload(frame)) == "events"
+        if chance.random() < 0.2:
+            # The server could not tell what followed.
+            board.apply(snapshot_at(states, chance.randrange(board.position.n, len(states))))
+    assert orjson.loads(orjson.dumps(board.state())) == orjson.loads(orjson.dumps(state_view(states[-1])))
+
+
+@given(commands)
+def test_what_is_not_newer_changes_nothing(told: list[Command]) -> None:
+    entries, states = history(told)
+    board = LiveBoard()
+    last = len(states) - 1
+    board.apply(snapshot_at(states, last))
+    before = orjson.dumps(board.state())
+    for entry in entries:
+        for frame in events_frames([entry]):
+            assert board.apply(payload(frame)) == "dropped"
+    assert orjson.dumps(board.state()) == before
+
+
+def test_events_before_any_snapshot_and_unknown_frames_are_passed_over() -> None:
+    board = LiveBoard()
+    assert board.apply({"type": "events", "position": "1-1", "events": []}) == "dropped"
+    assert board.apply({"type": "novelty"}) == "dropped"
+    board.apply(snapshot_at([history([])[1][0]], 0))
+    assert board.apply({"type": "events", "position": "1-1", "events": [{"type": "novelty"}]}) == "events"
+    assert board.apply({"type": "heartbeat", "position": "1-1", "time": "t"}) == "heartbeat"
+
+
+@given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))
+def test_retries_spread_from_at_once_to_a_bound(attempt: int, jitter: float) -> None:
+    assert retry_delay(attempt, 0) == 0
+    assert 0 <= retry_delay(attempt, jitter) <= LONGEST_RETRY_SECONDS
+    assert retry_delay(attempt, jitter) <= retry_delay(attempt + 1, jitter)
+
+
+def test_an_address_is_escaped() -> None:
+    assert live_url("ws://h:1/", "a/b", ticket="t&x", after="1-2") == "ws://h:1/live/a%2Fb?ticket=t%26x&after=1-2"

@@ -1,0 +1,192 @@
+"""The figures against their definitions: whatever changes led to a set of calls, its figures are those of the set."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.domain.concurrency import Concurrency, Span
+from actors.domain.day_view import day_view
+from actors.domain.histogram import Histogram
+from actors.domain.local_day import day_bounds, local_date
+from actors.domain.metrics import DayCounters, Measured
+
+DAY = date(2026, 3, 29)
+ZONE = "Europe/Berlin"
+OPENS, CLOSES = day_bounds(DAY, ZONE)
+MINUTE = 60_000
+
+moments = st.integers(0, 12)
+spans = st.none() | st.tuples(moments, st.none() | moments)
+
+
+def _count(calls: Sequence[Span | None], at: int) -> int:
+    return sum(span is not None and span[0] <= at and (span[1] is None or at < span[1]) for span in calls)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 5), spans), max_size=4), max_size=12), st.integers(0, 10))
+def test_concurrency_is_that_of_the_set_of_spans(rounds: list[list[tuple[int, Span | None]]], until: int) -> None:
+    opens, closes = 2, 10
+    held: dict[int, Span | None] = {}
+    live = Concurrency(opens=opens, closes=closes)
+    for each in rounds:
+        changes = list(dict(each).items())
+        live = live.replacing([(held.get(call), span) for call, span in changes])
+        held.update(changes)
+    at_once = [(None, span) for span in held.values()]
+    assert live == Concurrency(opens=opens, closes=closes).replacing(at_once)
+    with patch("actors.domain.concurrency._MANY", 0):
+        assert live == Concurrency(opens=opens, closes=closes).replacing(at_once)
+
+    levels = {at: _count(list(held.values()), at) for at in range(opens, closes)}
+    highest = max(levels.values())
+    assert live.peak == highest
+    assert live.peak_at == (min(at for at in levels if levels[at] == highest) if highest else None)
+    until = min(closes, max(until, live.known_until))
+    if until == opens:
+        assert live.average(until) is live.saturation(1, until) is None
+    else:
+        assert live.average(until) == pytest.approx(sum(levels[at] for at in range(opens, until)) / (until - opens))
+        for limit in range(5):
+            full = sum(levels[at] >= limit for at in range(opens, until))
+            assert live.saturation(limit, until) == pytest.approx(full / (until - opens))
+
+
+@given(st.lists(st.integers(0, 10**7), max_size=40), st.lists(st.integers(0, 10**7), max_size=10), st.data())
+def test_a_histogram_is_that_of_its_values(kept: list[int], gone: list[int], data: st.DataObject) -> None:
+    order = data.draw(st.permutations([*kept, *gone]))
+    found = Histogram().replacing((), order).replacing(gone, ())
+    assert found == Histogram().replacing((), kept)
+    assert found.n == len(kept)
+    for share in (0.5, 0.95, 1.0):
+        value = found.percentile(share)
+        if not kept:
+            assert value is None
+        else:
+            exact = next(v for rank, v in enumerate(sorted(kept), 1) if rank >= share * len(kept))
+            assert value is not None
+            assert abs(value - exact) <= exact / 128 + 1 if exact >= 128 else value == exact
+
+
+near_the_day = st.integers(OPENS - 3 * MINUTE, CLOSES + 3 * MINUTE)
+measures = st.builds(
+    Measured,
+    created_at=near_the_day,
+    is_ended=st.booleans(),
+    is_report_missing=st.booleans(),
+    direction=st.sampled_from([None, "inbound", "outbound", "web"]),
+    queued_at=st.none() | near_the_day,
+    ringing_at=st.none() | near_the_day,
+    answered_at=st.none() | near_the_day,
+    forwarded_at=st.none() | near_the_day,
+    ended_at=st.none() | near_the_day,
+    live_from=st.none() | near_the_day,
+    live_until=st.none() | near_the_day,
+    duration_ms=st.none() | st.integers(0, 10**6),
+    first_word_at=st.none() | near_the_day,
+    turn_latencies_ms=st.lists(st.integers(0, 9_000), max_size=4),
+    silence_ms=st.none() | st.integers(0, 10**5),
+    tools_called=st.integers(0, 3),
+    webhook_lags_ms=st.lists(st.integers(-500, 9_000), max_size=4),
+    reorders=st.integers(0, 2),
+)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 5), measures), max_size=4), max_size=8))
+def test_the_figures_are_those_of_the_set_of_calls(rounds: list[list[tuple[int, Measured]]]) -> None:
+    held: dict[int, Measured] = {}
+    figures = DayCounters.of(DAY, ZONE)
+    for each in rounds:
+        changes = dict(each)
+        # When a call was first seen does not change.
+        changes = {
+            call: replace(new, created_at=held[call].created_at if call in held else new.created_at)
+            for call, new in changes.items()
+        }
+        figures = figures.replacing_all([(held.get(call), new) for call, new in changes.items()])
+        held |= changes
+    assert figures == DayCounters.of(DAY, ZONE, reversed(held.values()))
+    for share in ("service_level", "abandoned_share", "reports_missing_share"):
+        value = getattr(figures, share)
+        assert value is None or 0 <= value <= 1
+
+
+def _call(**told: int | str | bool | None) -> Measured:
+    times = {name: OPENS + at for name, at in told.items() if name.endswith("_at") and isinstance(at, int)}
+    return Measured(**{"created_at": OPENS, "is_ended": True, "direction": "inbound", **told, **times})  # pyright: ignore[reportArgumentType]
+
+
+def test_service_level_counts_who_waited_and_was_not_answered_and_leaves_out_who_did_not_wait() -> None:
+    figures = DayCounters.of(
+        DAY,
+        ZONE,
+        [
+            _call(ringing_at=0, answered_at=20_000, ended_at=80_000, duration_ms=60_000),
+            _call(queued_at=0, ringing_at=5_000, answered_at=20_001, ended_at=50_001, duration_ms=30_000),
+            _call(ringing_at=0, ended_at=4_999),
+            _call(ringing_at=0, ended_at=5_000),
+            _call(ringing_at=0, ended_at=9_000, direction="outbound"),
+            _call(answered_at=3, ended_at=10),
+            _call(ringing_at=0, is_ended=False),
+        ],
+    )
+    assert (figures.abandoned, figures.short_abandoned, figures.service_level_n) == (2, 1, 3)
+    assert figures.service_level == pytest.approx(1 / 3)
+    assert figures.average_answer_ms == pytest.approx(20_000.5)
+    assert figures.abandoned_share == pytest.approx(1 / 3)
+
+
+def test_handling_ends_with_the_hand_over_and_holds_no_ringing() -> None:
+    handed_over = _call(ringing_at=0, answered_at=9_000, forwarded_at=19_000, ended_at=400_000, duration_ms=391_000)
+    ended = _call(ringing_at=0, answered_at=9_000, ended_at=29_000, duration_ms=20_000)
+    figures = DayCounters.of(DAY, ZONE, [handed_over, ended, _call(ringing_at=0, answered_at=9_000, is_ended=False)])
+    assert (figures.handled, figures.average_handle_ms) == (2, 15_000)
+
+
+def test_what_has_no_denominator_is_neither_nothing_nor_all() -> None:
+    view = day_view(DayCounters.of(DAY, ZONE), limit=4)
+    empty = {name for name, value in view.items() if value is None}
+    assert empty == {
+        *(name for name in view if name.endswith(("_share", "_p50_ms", "_p95_ms"))),
+        *("answer_seconds", "handle_seconds", "average_live", "average_until", "peak_at"),
+    }
+
+
+def test_a_clock_that_is_ahead_is_flagged_and_no_lag() -> None:
+    figures = DayCounters.of(DAY, ZONE, [replace(_call(), webhook_lags_ms=(-40, 10, 20))])
+    assert (figures.webhooks, figures.clock_skewed, figures.webhook_lag.n) == (3, 1, 2)
+
+
+def test_a_call_over_midnight_counts_on_both_days_for_its_part() -> None:
+    hour = 60 * MINUTE
+    call = Measured(created_at=CLOSES - hour, is_ended=True, live_from=CLOSES - hour, live_until=CLOSES + 2 * hour)
+    first = DayCounters.of(DAY, ZONE, [call])
+    second = DayCounters.of(date(2026, 3, 30), ZONE, [call])
+    assert (first.calls, second.calls) == (1, 0)
+    assert first.concurrency.average(CLOSES) == pytest.approx(1 / 23)
+    assert second.concurrency.average(CLOSES + 24 * hour) == pytest.approx(2 / 24)
+    assert (second.concurrency.peak, second.concurrency.peak_at) == (1, CLOSES)
+
+
+@given(st.dates(date(2020, 1, 1), date(2030, 1, 1)), st.sampled_from(
+    ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Beirut", "America/Havana", "Asia/Kolkata"]
+))  # fmt: skip
+def test_days_follow_each_other_without_gap_and_hold_their_own_moments(day: date, zone: str) -> None:
+    opens, closes = day_bounds(day, zone)
+    assert closes == day_bounds(date.fromordinal(day.toordinal() + 1), zone)[0]
+    assert local_date(opens, zone) == local_date(closes - 1, zone) == day
+    assert local_date(opens - 1, zone) == date.fromordinal(day.toordinal() - 1)
+    assert (closes - opens) / 3_600_000 in {23, 23.5, 24, 24.5, 25}
+
+
+def test_levels_add_up_to_the_time_that_calls_took() -> None:
+    live = Concurrency(opens=0, closes=100).replacing([(None, (10, 40)), (None, (30, 60)), (None, (30, None))])
+    assert sum(level * ms for level, ms in live.level_ms.items()) == 30 + 30 + 70
+    assert live.known_until == 60
+    assert [b - a for a, b in pairwise([10, 30, 40, 60])] == [20, 10, 20]
+    assert live.average() == pytest.approx((30 + 30 + 30) / 60)

@@ -1,0 +1,77 @@
+"""The simulation is a judge only if it condemns: with any one guard taken out, some seed must fail.
+
+What the domain decides is the judge's law too: test_call_merge.py and test_simulation_domain.py judge it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from actors.domain.admission import ACCEPTED
+from actors.domain.call import Call
+from actors.organization_actor import OrganizationActor
+from actors.requests import Requests
+from actors.shard import Shard
+from tests.fakes.servers import Servers
+from tests.fakes.simulation import Simulation, small_bounds
+
+SEEDS = 1_000
+
+
+async def _nothing(*_: Any) -> None: ...
+
+
+async def _recalls_nothing(*_: Any) -> dict[str, Call]:
+    return {}
+
+
+async def _believes(actor: Any) -> None:
+    actor._doubtful = False
+
+
+def _same_position(actor: Any, entry: Any) -> None:
+    actor._feed.append((actor._n, entry))
+
+
+def _all_of(_: Any, items: Sequence[Any]) -> list[Any]:
+    return list(items)
+
+
+def _anybody(*_: Any) -> bool:
+    return True
+
+
+def _says_yes(requests: Any, row_id: int, _: str) -> None:
+    for answer in requests._asked.pop(row_id, ()):
+        if not answer.done():
+            answer.set_result(ACCEPTED)
+
+
+MUTATIONS: dict[str, tuple[type, str, Any]] = {
+    "Postgres takes whatever epoch": (Servers, "_holds", _anybody),
+    "rows that were applied are taken in again": (OrganizationActor, "_fresh", _all_of),
+    "an unanswered commit is believed to have failed": (OrganizationActor, "_catch_up", _believes),
+    "a forgotten call begins anew": (OrganizationActor, "_recalled", _recalls_nothing),
+    "the feed's position stands still": (OrganizationActor, "_announce", _same_position),
+    "a day never ends": (OrganizationActor, "_start_day", _nothing),
+    "what nobody delivered is not swept up": (Shard, "_sweep_rows", _nothing),
+    "a caller is told what was not decided": (Requests, "tell", _says_yes),
+    "an effect is tried once": (Shard, "_sweep_effects", _nothing),
+}
+
+
+@pytest.mark.parametrize("guard", MUTATIONS)
+def test_a_guard_taken_out_is_noticed(guard: str) -> None:
+    owner, name, mutant = MUTATIONS[guard]
+    with small_bounds(), patch.object(owner, name, mutant):
+        assert any(_fails(seed) for seed in range(SEEDS)), f"{SEEDS} seeds do not notice"
+
+
+def _fails(seed: int) -> bool:
+    try:
+        Simulation(seed).run()
+    except Exception:  # noqa: BLE001  # whatever goes wrong is what is looked for
+        return True
+    return False

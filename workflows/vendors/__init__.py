@@ -1,0 +1,1 @@
+"""Clients and wire formats of VAPI, Stripe, Twilio and Resend."""

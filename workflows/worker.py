@@ -1,0 +1,172 @@
+"""Workers: the processes that run workflows and activities. `python -m workflows.worker` runs one on its own."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from pydantic import SecretStr
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from actors.logs import configure_logs
+from actors.ports import Delivery
+from storage.inbox import Inbox
+from storage.postgres import close_pool, open_pool
+from storage.processing import ProcessingStore
+from storage.provider_keys import ProviderKeys
+from storage.recordings import RecordingStore
+from storage.sealing import Sealer, SealError
+from workflows.activities.call_records import CallRecords
+from workflows.activities.discretion import Discretion
+from workflows.activities.internal_rows import InternalRows
+from workflows.activities.provider_questions import ProviderQuestions
+from workflows.activities.recording_copies import RecordingCopies
+from workflows.call_processing import CallProcessingWorkflow
+from workflows.client import connect
+from workflows.config import WorkerSettings
+from workflows.contracts import CALL_PROCESSING_QUEUE, RECORDINGS_QUEUE
+from workflows.vendors.vapi import VapiClient
+
+_log = structlog.get_logger(__name__)
+
+GRACE = timedelta(seconds=20)
+_POOL_SIZE = 6
+_STATEMENT_SECONDS = 8.0
+_MAX_ACTIVITIES = 50
+_MAX_COPIES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activities:
+    """Everything a worker can do, ready to be registered."""
+
+    questions: ProviderQuestions
+    records: CallRecords
+    copies: RecordingCopies
+
+
+@asynccontextmanager
+async def open_activities(
+    settings: WorkerSettings, *, notify: Callable[[Delivery], object] | None = None
+) -> AsyncGenerator[Activities]:
+    """The activities over real servers, which may all be away yet; their connections end with the context.
+
+    `notify` hands internal rows to their owner at once (see InternalRows).
+    """
+    pool = await open_pool(
+        settings.database_url,
+        size=_POOL_SIZE,
+        name="worker",
+        statement_seconds=_STATEMENT_SECONDS,
+        prepared=settings.database_prepared_statements,
+    )
+    inbox = Inbox(pool)
+    keys = ProviderKeys(pool, Sealer(settings.encryption_key.get_secret_value()))
+
+    async def key_of(organization_id: str) -> str | None:
+        try:
+            return await keys.key_of(organization_id, "vapi")
+        except SealError:
+            # Sealed under another ENCRYPTION_KEY: what needs no key goes on as if there were none.
+            _log.warning("provider_key_unreadable", organization_id=organization_id)
+            return None
+
+    try:
+        async with VapiClient(settings.vapi_base_url) as vapi:
+            store = ProcessingStore(pool)
+            rows = InternalRows(inbox, now=_now, notify=notify)
+            recordings = RecordingStore(settings.recordings_url)
+            yield Activities(
+                questions=ProviderQuestions(store, rows, vapi, key_of),
+                records=CallRecords(store, rows),
+                copies=RecordingCopies(store, rows, vapi, recordings, key_of=key_of, now=_now),
+            )
+    finally:
+        await inbox.close()
+        await close_pool(pool)
+
+
+def build_workers(client: Client, activities: Activities, **options: Any) -> Sequence[Worker]:
+    """One worker per task queue, not running yet. `options` go to each `temporalio.worker.Worker`."""
+    shared: dict[str, Any] = {"graceful_shutdown_timeout": GRACE, "interceptors": [Discretion()], **options}
+    questions, records, copies = activities.questions, activities.records, activities.copies
+    processing = Worker(
+        client,
+        task_queue=CALL_PROCESSING_QUEUE,
+        workflows=[CallProcessingWorkflow],
+        activities=[
+            questions.read_progress,
+            questions.ask_provider,
+            questions.note_report_missing,
+            records.store_transcript,
+            records.store_costs,
+            records.store_actions,
+            records.announce_processed,
+            copies.note_recording_missing,
+        ],
+        max_concurrent_activities=_MAX_ACTIVITIES,
+        max_concurrent_local_activities=_MAX_ACTIVITIES,
+        **shared,
+    )
+    copying = Worker(
+        client,
+        task_queue=RECORDINGS_QUEUE,
+        activities=[copies.copy_recording],
+        max_concurrent_activities=_MAX_COPIES,
+        **shared,
+    )
+    return (processing, copying)
+
+
+async def run_workers(workers: Sequence[Worker]) -> None:
+    """Run until cancelled, then drain for up to 20 s. Ends with an error as soon as one worker does."""
+    async with asyncio.TaskGroup() as group:
+        for worker in workers:
+            group.create_task(worker.run())
+
+
+async def connect_from(settings: WorkerSettings, *, lazy: bool = True) -> Client:
+    """A client by the settings. Workers need one that is not lazy (see `connect`)."""
+
+    def told(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    return await connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        client_cert_base64=told(settings.temporal_client_cert),
+        client_key_base64=told(settings.temporal_client_key),
+        api_key=told(settings.temporal_api_key),
+        lazy=lazy,
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def main() -> None:
+    """Run a worker by the environment until SIGINT or SIGTERM."""
+    settings = WorkerSettings()  # pyright: ignore[reportCallIssue] - the environment fills it
+    client = await connect_from(settings, lazy=False)
+    async with open_activities(settings) as activities:
+        running = asyncio.create_task(run_workers(build_workers(client, activities)))
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, running.cancel)
+        try:
+            await running
+        except asyncio.CancelledError:
+            if not running.cancelled():
+                raise
+
+
+if __name__ == "__main__":
+    configure_logs()
+    asyncio.run(main())
