@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 import structlog
 
 from actors.domain.call import Call
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, recall
 from actors.ports import CallMark, Finding, Journal, Standing

@@ -16,8 +16,9 @@ from actors.domain.admission import MonthUse
 from actors.domain.alarm_rules import Rule
 from actors.domain.alarms import Incident
 from actors.domain.call import Call
-from actors.domain.commands import Facts, Hear, InboxRow
+from actors.domain.commands import Hear, InboxRow
 from actors.domain.effects import Effect
+from actors.domain.json_types import Facts
 from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization
 from actors.domain.policy import Policy

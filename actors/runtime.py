@@ -16,7 +16,8 @@ from ray.exceptions import RayError
 from ray.util import list_named_actors
 
 from actors.api_limits import OWNER_SECONDS, Grant
-from actors.domain.commands import JSON, InboxRow
+from actors.domain.commands import InboxRow
+from actors.domain.json_types import JSON
 from actors.domain.views import View
 from actors.leases import LEASE_SECONDS
 from actors.logs import configure_logs

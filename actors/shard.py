@@ -9,7 +9,8 @@ import structlog
 
 from actors.api_limits import Grant, Granting
 from actors.arrivals import Arrivals
-from actors.domain.commands import JSON, Forget, InboxRow, Tick
+from actors.domain.commands import Forget, InboxRow, Tick
+from actors.domain.json_types import JSON
 from actors.domain.slot_ledger import slots_view
 from actors.domain.views import View
 from actors.effect_runner import EffectRunner

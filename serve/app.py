@@ -12,7 +12,7 @@ from ray import serve as ray_serve
 from ray.serve.schema import LoggingConfig
 from starlette.types import ASGIApp
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.logs import configure_logs
 from actors.router import ShardRouter
 from actors.runtime import CPUS, shard_handles

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from actors.domain.billing_period import Period
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from serve.call_pages import DEFAULT_RANGE
 from serve.call_schemas import CallSummary

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from fastapi import Response
 
-from actors.domain.commands import CALL_CONTROL, JSON
+from actors.domain.commands import CALL_CONTROL
+from actors.domain.json_types import JSON
 from serve.changes import Change, Made, answer_of, found
 from serve.control_schemas import Command, ControlResult, End
 from serve.errors import (

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from serve.resource_schemas import E164, Asked, Text
 from serve.schemas import Schema, Timestamp
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from actors.domain.admission import is_refusal
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from serve.control_schemas import NewCall
 from serve.errors import ConflictError, TemporarilyUnavailableError

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from serve.schemas import Schema, Timestamp
 from storage.calls import Row
 from workflows.vendors.redaction import REDACTED, redact

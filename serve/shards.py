@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.leases import fair_share
 from actors.slots import SLOTS
 

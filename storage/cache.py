@@ -20,7 +20,7 @@ from uuid import uuid4
 import orjson
 import structlog
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from storage.cache_keys import NOTHING_SECONDS, CacheKey
 from storage.errors import StorageUnavailableError
 from storage.redis import Redis, answered

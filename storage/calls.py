@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.domain.local_day import day_bounds
 from actors.domain.metrics import DayCounters
 from actors.slots import slot_of

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import asyncpg
 import orjson
 
-from actors.domain.commands import Facts, InboxRow
+from actors.domain.commands import InboxRow
+from actors.domain.json_types import Facts
 from actors.slots import slot_of
 from storage.errors import StorageError, StorageUnavailableError
 from storage.postgres import Pool, acquired

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from storage.postgres import Pool, acquired
 from storage.recent_copies import RecentCopies
 from storage.sealing import Sealer, SealError

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
-from actors.domain.commands import JSON, InboxRow
+from actors.domain.commands import InboxRow
+from actors.domain.json_types import JSON
 from actors.slots import slot_of
 from storage.call_controls import put_call_control
 from storage.inbox_rows import inbox_row

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 
 import orjson
 
-from actors.domain.commands import JSON, InboxRow
+from actors.domain.commands import InboxRow
+from actors.domain.json_types import JSON
 from actors.slots import slot_of
 from storage.errors import StorageError
 from storage.inbox_rows import inbox_row

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_values import first_text, mapping
 
 MAX_ITEMS = 20

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_values import first_text, mapping, moment
 from workflows.vendors.vapi_wire import CallArtifact, artifact_of
 

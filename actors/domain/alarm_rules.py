@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Literal, TypeAlias, cast, get_args
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 
 Comparison: TypeAlias = Literal["at-least", "below"]
 

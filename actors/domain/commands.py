@@ -6,9 +6,7 @@ from typing import Literal, TypeAlias
 
 from actors.domain.call import FIELD_NAMES, CallFields, CallStatus, Observation, Source, Utterance
 from actors.domain.conversation import Conversation, SpeechSign, ToolsFailed
-
-JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
-Facts: TypeAlias = Mapping[str, JSON]
+from actors.domain.json_types import JSON, Facts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-if TYPE_CHECKING:
-    from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 
 SILENCE_MS = 2_000
 """Nobody speaking for longer than this is silence; all of it then counts."""
@@ -31,7 +30,7 @@ class Conversation:
     interruptions: int = 0
 
     @classmethod
-    def told(cls, facts: "Mapping[str, JSON]") -> Self:
+    def told(cls, facts: Mapping[str, JSON]) -> Self:
         """From the JSON of an inbox row; what has another shape counts as not told."""
         latencies = facts.get("turn_latencies_ms")
         return cls(
@@ -115,5 +114,5 @@ class Speech:
         return replace(heard, first_word_at=first, turn_latencies_ms=latencies, asked_at=None)
 
 
-def _number(value: "JSON") -> int | None:
+def _number(value: JSON) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,8 +1,8 @@
 """The figures of a day as clients see them: units in the names, None where there is no denominator."""
 
-from actors.domain.commands import JSON
 from actors.domain.histogram import Histogram
 from actors.domain.iso_time import iso
+from actors.domain.json_types import JSON
 from actors.domain.metrics import SERVICE_LEVEL_MS, DayCounters
 
 _P50, _P95 = 0.50, 0.95

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, cast, get_args
 from zoneinfo import ZoneInfo
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 
 MinutesPolicy: TypeAlias = Literal["notify", "block-outbound", "block"]
 

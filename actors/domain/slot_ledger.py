@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from actors.domain.admission import Occupancy, held_since, holds_slot, is_refusal, is_reserved
 from actors.domain.call import Call
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.domain.organization import Organization
 from actors.domain.views import View, iso
 

@@ -7,7 +7,6 @@ from typing import TypeAlias, assert_never
 from actors.domain.admission import is_refusal
 from actors.domain.alarms import Incident
 from actors.domain.call import LIVE_STATUSES, WAITING_STATUSES, Call, Utterance
-from actors.domain.commands import JSON
 from actors.domain.conversation import Conversation, Speech
 from actors.domain.day_view import day_view
 from actors.domain.ended_reasons import classify
@@ -24,6 +23,7 @@ from actors.domain.events import (
     StateRepaired,
 )
 from actors.domain.iso_time import iso
+from actors.domain.json_types import JSON
 from actors.domain.organization import Organization
 
 View: TypeAlias = "dict[str, JSON]"

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 from websockets.frames import Frame, Opcode
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from storage.live_position import Position
 from storage.live_reader import FeedEntry
 

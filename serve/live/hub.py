@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Origin
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from actors.watches import RENEW_SECONDS
 from serve.live.access import Access, Target, target_of

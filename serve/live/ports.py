@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from storage.live_position import Break, Position
 from storage.live_reader import Deliver, FeedEntry
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import orjson
 
-from actors.domain.commands import JSON
 from actors.domain.iso_time import iso
+from actors.domain.json_types import JSON
 from serve.simulator.script import Said, ScriptedCall, TimedMessage, ToolUse, transcript_of
 
 Object = dict[str, JSON]

@@ -4,8 +4,8 @@ from dataclasses import replace
 from random import Random
 from uuid import UUID
 
-from actors.domain.commands import JSON
 from actors.domain.iso_time import iso
+from actors.domain.json_types import JSON
 from serve.simulator.content import (
     FAREWELL,
     GREETINGS,

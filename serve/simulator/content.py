@@ -5,7 +5,7 @@ from random import Random
 from typing import Literal
 from uuid import UUID
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 
 Kind = Literal["inboundPhoneCall", "outboundPhoneCall", "webCall"]
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 import structlog
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from serve.simulator.bodies import Object, body_of, call_record
 from serve.simulator.calls import answered_call
 from serve.simulator.conducting import commanded

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from serve.simulator.content import Assistant, Kind
 
 Role = Literal["assistant", "user"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from serve.webhooks.figures import Figures
 from serve.webhooks.tools import (
     ToolFailedError,

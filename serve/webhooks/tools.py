@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import httpx
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from serve.errors import ServeError
 from workflows.vendors.addresses import PublicTransport
 from workflows.vendors.vapi_tools import ToolCall

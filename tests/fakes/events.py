@@ -2,7 +2,8 @@
 
 from random import Random
 
-from actors.domain.commands import JSON, InboxRow
+from actors.domain.commands import InboxRow
+from actors.domain.json_types import JSON
 
 
 def row(

@@ -26,7 +26,8 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from actors.domain.call import Call
-from actors.domain.commands import JSON, InboxRow, Observe, command_from
+from actors.domain.commands import InboxRow, Observe, command_from
+from actors.domain.json_types import JSON
 from actors.ports import Delivery
 from storage.inbox import Inbox, NewEvent
 from storage.postgres import Pool, open_pool

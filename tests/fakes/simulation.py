@@ -12,8 +12,9 @@ from unittest.mock import patch
 from uuid import UUID
 
 from actors.domain.call import Call, Utterance
-from actors.domain.commands import INCIDENT_ROWS, JSON, Hear, InboxRow
+from actors.domain.commands import INCIDENT_ROWS, Hear, InboxRow
 from actors.domain.conversation import Speech, SpeechSign
+from actors.domain.json_types import JSON
 from actors.domain.local_day import local_date
 from actors.domain.policy import Policy
 from actors.domain.views import View, state_view

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from uuid import uuid4
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from actors.slots import slot_of
 from storage.postgres import Pool
 from storage.times import moment

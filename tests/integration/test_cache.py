@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from storage import cache_keys
 from storage.cache import LARGEST_BYTES, Cache
 from storage.cache_keys import CacheKey

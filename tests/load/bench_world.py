@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from actors.domain.commands import JSON, InboxRow
+from actors.domain.commands import InboxRow
+from actors.domain.json_types import JSON
 from actors.ports import Delivery, Ports
 from actors.slots import slot_of
 from serve.config import Settings

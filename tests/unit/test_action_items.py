@@ -1,6 +1,6 @@
 import pytest
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.action_items import MAX_ITEMS, ActionItems, action_items
 
 

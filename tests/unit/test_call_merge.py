@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.call import Call, CallFields, CallStatus, Observation, Precedence, Source
-from actors.domain.commands import JSON, command_from
+from actors.domain.commands import command_from
+from actors.domain.json_types import JSON
 from actors.domain.organization import recall
 from tests.fakes.events import call_rows, row
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from actors.domain.call import Call, CallStatus
-from actors.domain.commands import IMPLIED, JSON, command_from
+from actors.domain.commands import IMPLIED, command_from
+from actors.domain.json_types import JSON
 from actors.domain.local_day import local_date
 from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, decide, evolve

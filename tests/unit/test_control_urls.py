@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.control_urls import control_url, may_control
 
 ORIGIN = "http://127.0.0.1:8000"

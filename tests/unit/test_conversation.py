@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from actors.domain.call import Call
-from actors.domain.commands import JSON
 from actors.domain.conversation import Conversation, Speech, SpeechSign, ToolsFailed
+from actors.domain.json_types import JSON
 from actors.domain.views import conversation_view
 from workflows.vendors.vapi_conversation import conversation_of
 from workflows.vendors.vapi_message import parse_message

@@ -8,7 +8,8 @@ from random import Random
 import pytest
 
 from actors.domain.admission import ACCEPTED, Occupancy, is_refusal
-from actors.domain.commands import JSON, Forget, Hear, InboxRow, Tick
+from actors.domain.commands import Forget, Hear, InboxRow, Tick
+from actors.domain.json_types import JSON
 from actors.domain.organization import recall
 from actors.domain.policy import Policy
 from actors.organization_actor import OrganizationActor

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.domain.call import FIELD_NAMES
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.redaction import REDACTED, redact
 from workflows.vendors.vapi_message import ParsedMessage, parse_message
 from workflows.vendors.vapi_tools import tool_calls_of

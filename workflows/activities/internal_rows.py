@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from actors.domain.commands import Facts
+from actors.domain.json_types import Facts
 from actors.ports import Delivery
 from storage.inbox import Inbox, NewEvent
 

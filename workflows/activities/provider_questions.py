@@ -6,7 +6,7 @@ import orjson
 import xxhash
 from temporalio import activity
 
-from actors.domain.commands import JSON, Facts
+from actors.domain.json_types import JSON, Facts
 from storage.processing import ProcessingStore
 from workflows.activities.internal_rows import InternalRow, InternalRows
 from workflows.contracts import (

@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import urlsplit
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_values import mapping
 
 DOMAIN: Final = "vapi.ai"

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_values import WireError
 
 REDACTED = "[redacted]"

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
 from workflows.vendors.redaction import redact
 from workflows.vendors.vapi_values import WireError, decode

@@ -8,7 +8,7 @@ import httpcore
 import httpx
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.addresses import PublicTransport
 from workflows.vendors.control_urls import may_control
 from workflows.vendors.vapi_values import decode, first_text, mapping, sequence, text

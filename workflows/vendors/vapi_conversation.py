@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from actors.domain.commands import JSON
 from actors.domain.conversation import LATENCIES_KEPT, SILENCE_MS
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_tools import tool_call
 from workflows.vendors.vapi_values import mapping, milliseconds, moment, sequence, text
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from actors.domain.commands import JSON, Facts
+from actors.domain.json_types import JSON, Facts
 from workflows.vendors.vapi_conversation import conversation_of
 from workflows.vendors.vapi_tools import tool_calls_of
 from workflows.vendors.vapi_values import (

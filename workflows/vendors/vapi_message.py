@@ -7,8 +7,8 @@ import orjson
 import xxhash
 
 from actors.domain.call import Utterance
-from actors.domain.commands import JSON, Facts
 from actors.domain.conversation import SpeechSign
+from actors.domain.json_types import JSON, Facts
 from workflows.vendors.control_urls import control_url
 from workflows.vendors.vapi_facts import message_facts
 from workflows.vendors.vapi_values import ID_LENGTH, REPLACEMENT, WireError, decode, mapping, moment, text

@@ -8,7 +8,7 @@ from typing import Final, Literal, Self, TypeAlias
 import httpx
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.errors import ProviderUnavailableError, RefusedError
 from workflows.vendors.vapi_control import words_of
 from workflows.vendors.vapi_values import WireError, decode, mapping, sequence, text

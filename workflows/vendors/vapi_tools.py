@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_values import first_text, mapping, sequence, text
 
 MAX_TOOL_CALLS = 100

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 
 REPLACEMENT = "\ufffd"
 ID_LENGTH = 200

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from actors.domain.commands import JSON
+from actors.domain.json_types import JSON
 from workflows.vendors.vapi_facts import record_facts
 from workflows.vendors.vapi_tools import tool_call
 from workflows.vendors.vapi_values import (
