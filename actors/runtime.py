@@ -23,6 +23,7 @@ from actors.leases import LEASE_SECONDS
 from actors.logs import configure_logs
 from actors.organization_actor import BoardSnapshot
 from actors.ports import Delivery, OverloadedError, Ports, UnavailableError, UnknownOrganizationError
+from actors.process import SHARD_NICENESS, settle_heap, yield_processor
 from actors.requests import ADMIT_SECONDS
 from actors.router import SNAPSHOT_SECONDS, FindShard
 from actors.shard import DeliveryAnswer, Shard
@@ -59,6 +60,7 @@ class OrganizationShard:
 
     async def __init__(self, *, name: str, shards: int, version: str, open_ports: OpenPorts) -> None:  # pyright: ignore[reportGeneralTypeIssues]  # Ray awaits it
         configure_logs()
+        yield_processor(SHARD_NICENESS)
         self._name = name
         self._version = version
         dedicated, incarnation = name.startswith(DEDICATED), str(uuid4())
@@ -67,6 +69,7 @@ class OrganizationShard:
         await self._shard.start()
         self._watch = asyncio.create_task(self._end_when_failed())
         self._metrics = asyncio.create_task(export_status(self._shard))
+        settle_heap()
 
     def __repr__(self) -> str:
         return self._name

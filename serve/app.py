@@ -3,9 +3,8 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, cast
 
 from ray import serve as ray_serve
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 
 from actors.domain.json_types import JSON
 from actors.logs import configure_logs
+from actors.process import WORKER_NICENESS, settle_heap, yield_processor
 from actors.router import ShardRouter
 from actors.runtime import CPUS, shard_handles
 from serve.api import create_api
@@ -42,7 +42,6 @@ from workflows.worker import build_workers, connect_from, open_activities, run_w
 _ROUTER_CONNECTIONS: Final = 2
 _HUB_GRACE_SECONDS: Final = 10
 _WORKER_GRACE_SECONDS: Final = 60
-_WORKER_NICENESS: Final = 10
 _OPTIONS: Final[Mapping[str, Any]] = {
     "ray_actor_options": {"num_cpus": CPUS},
     "max_ongoing_requests": 1_000,
@@ -79,6 +78,7 @@ class Webhooks:
         self._ingress = WebhookIngress(settings, router=router)
         replica = ray_serve.get_replica_context().replica_id.unique_id
         self._metrics = asyncio.create_task(export_figures(self._ingress.figures, replica=replica))
+        settle_heap()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return self._ingress  # pyright: ignore[reportReturnType]  # ASGI's own types are looser than Starlette's
@@ -115,6 +115,7 @@ class Api:
     async def __init__(self, settings: Settings) -> None:
         configure_logs()
         self._app = create_api(settings, partial(_api_services, settings))
+        settle_heap()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return self._app
@@ -129,7 +130,10 @@ class Simulator:
 
     async def __init__(self, settings: Settings) -> None:
         configure_logs()
+        # Vendors are other people's machines: theirs is no part of what ours can do.
+        yield_processor(WORKER_NICENESS)
         self._app = create_simulator(settings)
+        settle_heap()
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         return self._app
@@ -158,6 +162,7 @@ class LiveHub:
         access = Access(Tickets(redis), identification)
         self._hub = Hub(options, feed=FeedReader(redis), boards=router.snapshot, access=access, watch=router.watch)
         await self._hub.start()
+        settle_heap()
 
     def check_health(self) -> None:
         """Raise when the hub can no longer serve."""
@@ -177,13 +182,13 @@ class TemporalWorker:
 
     async def __init__(self, settings: Settings) -> None:
         configure_logs()
-        # Work that may take days yields the processor to acknowledgements and live updates.
-        _yield_processor()
+        yield_processor(WORKER_NICENESS)
         self._resources = AsyncExitStack()
         router = await open_router(settings, self._resources)
         activities = await self._resources.enter_async_context(open_activities(settings.worker, notify=router.offer))
         workers = build_workers(await connect_from(settings.worker, lazy=False), activities)
         self._running = asyncio.create_task(run_workers(workers))
+        settle_heap()
 
     def check_health(self) -> None:
         """Raise what ended the worker."""
@@ -194,13 +199,6 @@ class TemporalWorker:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         await self._resources.aclose()
-
-
-def _yield_processor() -> None:
-    """Lower the priority of every thread of this process; threads to come inherit it. Linux sets it by thread."""
-    for thread in Path("/proc/self/task").iterdir():
-        with suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, int(thread.name), _WORKER_NICENESS)
 
 
 def _origins(settings: Settings) -> Sequence[str]:

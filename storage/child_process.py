@@ -63,7 +63,8 @@ def spawn(
 ) -> ChildProcess:
     """Start a server in its own session with its output appended to `log_path`; it outlives this process.
 
-    `environment` is the child's whole environment. The log of a past run above 64 MiB is set aside first.
+    `environment` is the child's whole environment; `nice` lowers its priority beside everything else. The log of a
+    past run above 64 MiB is set aside first.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     if log_path.exists() and log_path.stat().st_size > LOG_LIMIT_BYTES:
@@ -83,8 +84,15 @@ def spawn(
         )
     child = psutil.Process(process.pid)
     if nice:
-        child.nice(nice)
+        _yield_processor(child, nice)
     return ChildProcess(name=name, pid=process.pid, create_time=child.create_time(), log_path=log_path, process=process)
+
+
+def _yield_processor(child: psutil.Process, nice: int) -> None:
+    child.nice(nice)
+    # Where Linux shares the processor among sessions first, niceness counts within one alone: a child has its own.
+    with contextlib.suppress(OSError):
+        Path(f"/proc/{child.pid}/autogroup").write_text(str(nice))
 
 
 def wait_until_ready(child: ChildProcess, is_ready: Callable[[], bool], *, timeout_s: float) -> None:

@@ -1,0 +1,22 @@
+from pathlib import Path
+
+import psutil
+import pytest
+
+from storage.child_process import spawn
+
+_AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not _AUTOGROUP.exists(), reason="this kernel shares the processor among processes alone")
+def test_a_server_that_is_to_yield_yields_with_its_whole_session(tmp_path: Path) -> None:
+    wanted = min(19, psutil.Process().nice() + 3)
+    child = spawn(
+        "sleeper", ["sleep", "60"], log_path=tmp_path / "log", environment={"PATH": "/usr/bin:/bin"}, nice=wanted
+    )
+    try:
+        assert psutil.Process(child.pid).nice() == wanted
+        # `/autogroup-25 nice 3`: without it the niceness would count among the child's own processes alone.
+        assert Path(f"/proc/{child.pid}/autogroup").read_text().split()[-1] == str(wanted)
+    finally:
+        child.stop()
