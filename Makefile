@@ -28,8 +28,10 @@ test: setup ## run all tests, those that share a machine two at once; ARGS="test
 ifdef ARGS
 	@exec $(BIN)/python -m pytest $(ARGS)
 else
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%)
-	@exec $(BIN)/python -m pytest $(ALONE)
+	@failed=0; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%) || failed=$$?; \
+	$(BIN)/python -m pytest $(ALONE) || failed=$$?; \
+	exit $$failed
 endif
 
 check: setup ## lint, format, types, import directions, migrations

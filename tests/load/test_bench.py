@@ -13,7 +13,7 @@ from tests.load.bench_storage import main as measure_storage
 from tests.load.storage_queries import QUERIES
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_the_short_benchmark_measures_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH", "short")
     assert main(["--json", str(tmp_path / "bench.json")]) == 0
