@@ -5,12 +5,14 @@ import traceback
 from collections.abc import AsyncIterator, MutableMapping
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
 from actors.domain.commands import Hear, InboxRow
 from serve.webhooks.ingress import MAX_BODY_BYTES
 from tests.integration.webhook_door import Door, message, open_door, payload, until
+from workflows.vendors.vapi_values import MAX_DEPTH
 
 
 @pytest_asyncio.fixture
@@ -188,6 +190,21 @@ async def test_malformed_bodies_are_named_problems(door: Door) -> None:
         assert response.json()["type"] == "urn:call-supervisor:problem:malformed-request"
         assert response.json()["detail"]
     assert await door.rows(organization_id) == []
+
+
+@pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1, 254, 255, 1_024, 1_025, 100_000])
+async def test_a_body_is_taken_up_to_its_last_level_and_the_answer_names_the_fault(door: Door, levels: int) -> None:
+    organization_id = await door.add_organization()
+    within = levels - 2
+    response = await door.post(
+        organization_id, b'{"message":{"type":"hang","deep":' + b"[" * within + b"]" * within + b"}}"
+    )
+    if levels <= MAX_DEPTH:
+        assert response.status_code == 200
+        assert len(await door.rows(organization_id)) == 1
+    else:
+        assert response.status_code == 400
+        assert response.json()["detail"] == f"the body is nested deeper than {MAX_DEPTH} levels."
 
 
 async def test_characters_postgres_cannot_hold_are_replaced_and_counted(door: Door) -> None:

@@ -3,10 +3,9 @@
 from functools import lru_cache
 
 from actors.domain.json_types import JSON
-from workflows.vendors.vapi_values import WireError
+from workflows.vendors.vapi_values import MAX_DEPTH, TOO_DEEP, WireError
 
 REDACTED = "[redacted]"
-MAX_DEPTH = 200
 
 # Both are compared without case, `_` and `-`.
 _SECRET_KEYS = frozenset({"controlurl", "credential", "credentials", "headers", "listenurl", "xvapisignature"})
@@ -21,7 +20,7 @@ def is_secret_key(key: str) -> bool:
 
 
 def redact(value: JSON) -> None:
-    """Replace, in place and at any depth, what stands under a secret's key. Raises WireError beyond 200 levels.
+    """Replace, in place and at any depth, what stands under a secret's key. Raises WireError beyond MAX_DEPTH.
 
     Empty values stay: that no secret was set is worth knowing, and tells nothing.
     """
@@ -31,7 +30,7 @@ def redact(value: JSON) -> None:
             return
         level = _redact_level(level)
     if level:
-        raise WireError("the body is nested too deeply")
+        raise WireError(TOO_DEEP)
 
 
 def _redact_level(level: list[JSON]) -> list[JSON]:

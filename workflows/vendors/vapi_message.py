@@ -11,7 +11,7 @@ from actors.domain.conversation import SpeechSign
 from actors.domain.json_types import JSON, Facts
 from workflows.vendors.control_urls import control_url
 from workflows.vendors.vapi_facts import message_facts
-from workflows.vendors.vapi_values import ID_LENGTH, REPLACEMENT, WireError, decode, mapping, moment, text
+from workflows.vendors.vapi_values import ID_LENGTH, REPLACEMENT, TOO_DEEP, WireError, decode, mapping, moment, text
 
 CALL_SEEN = "call-seen"
 _FINAL_TRANSCRIPT = 'transcript[transcriptType="final"]'
@@ -258,7 +258,7 @@ def _digest(told: object) -> str:
     try:
         return xxhash.xxh3_128_hexdigest(orjson.dumps(told, option=orjson.OPT_SORT_KEYS))
     except orjson.JSONEncodeError as too_deep:
-        raise WireError("the body is nested too deeply") from too_deep
+        raise WireError(TOO_DEEP) from too_deep
 
 
 _KEYS: dict[str, Callable[[dict[str, JSON], Facts], str]] = {

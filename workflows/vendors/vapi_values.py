@@ -10,6 +10,9 @@ from actors.domain.json_types import JSON
 
 REPLACEMENT = "\ufffd"
 ID_LENGTH = 200
+MAX_DEPTH = 200
+"""Levels of objects and arrays in a body; VAPI's own have some fifteen. More is a fault or an attack."""
+TOO_DEEP = f"the body is nested deeper than {MAX_DEPTH} levels"
 _LATEST = 253_402_300_799_999
 _LARGEST = 2**53
 
@@ -64,7 +67,7 @@ def _fault(body: bytes, refused: orjson.JSONDecodeError) -> str:
     except UnicodeDecodeError:
         return "the body is not UTF-8"
     if "depth" in refused.msg or "recursion" in refused.msg:
-        return "the body is nested too deeply"
+        return TOO_DEEP
     return f"the body is not JSON: line {refused.lineno}, column {refused.colno}"
 
 
