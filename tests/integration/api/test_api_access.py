@@ -289,6 +289,18 @@ async def test_an_api_key_is_no_login_link_nor_a_link_an_api_key(client: Client,
     assert_problem(await client.get(f"{tenant.path}/calls", headers=link), 403, "forbidden")
 
 
+async def test_a_browser_is_shown_that_its_link_does_not_sign_in(client: Client) -> None:
+    """As Chromium asks for a page; scripts get the problem document as before."""
+    accept = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+    shown = await client.get("/login", params={"token": "wrong"}, headers={"Accept": accept})
+    assert (shown.status_code, shown.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert shown.headers["cache-control"] == "no-store"
+    assert "This link does not sign in" in shown.text
+    assert "set-cookie" not in shown.headers
+    asked = await client.get("/login", params={"token": "wrong"}, headers={"Accept": "application/json, */*"})
+    assert_problem(asked, 401, "unauthenticated")
+
+
 async def test_logging_out_ends_the_session(client: Client, pool: Pool, tenant: Tenant) -> None:
     await client.get("/login", params={"token": await add_key(pool, tenant, LOGIN_SCOPE)})
     session = client.cookies["session"]
