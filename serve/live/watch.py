@@ -13,7 +13,7 @@ from rich.live import Live
 from serve.live.board import LiveBoard
 from serve.live.client import Connected, Credential, Lost, NotPermittedError, Received, follow
 from serve.live.screen import Link, plain_lines, render
-from serve.simulator.target import read_target
+from serve.simulator.target import read_target, require_running
 
 REFRESH_SECONDS = 0.25
 
@@ -32,6 +32,8 @@ def watch(
         target = read_target(data_dir, "main")
         url, api_key = url or target.live_url, api_key or target.api_key
         organization_id = organization_id or target.organization_id
+    # Later it may come and go: the board says so, and goes on.
+    require_running(url)
     console = Console()
     show = _draw if console.is_terminal else _print
     try:

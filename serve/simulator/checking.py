@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final
@@ -62,27 +62,35 @@ class Checker:
         self._ledger = ledger
 
     async def active(self) -> LiveCheck:
-        """Compare the list of active calls with what must be on it. Raises httpx.HTTPError."""
+        """Compare the list of active calls with what must be on it; a list that cannot be read is a difference."""
         before = self._ledger.live_set(time.monotonic())
-        listed = await self._get("calls/active", limit=_ACTIVE_LIMIT)
+        try:
+            listed = await self._get("calls/active", limit=_ACTIVE_LIMIT)
+        except httpx.HTTPError as failed:
+            wrong = [f"the list cannot be read: {failed or type(failed).__name__}"]
+            return LiveCheck(expected=len(before.live), found=0, differences=wrong)
         assert listed is not None  # noqa: S101  (a list is never absent)
         live = self._ledger.still_live(before)
         shown = {call["call_id"] for call in listed["calls"]}
         wrong = live.differences(shown, complete=listed["total"] <= _ACTIVE_LIMIT)
         return LiveCheck(expected=len(live.live), found=len(shown & live.live), differences=wrong)
 
-    async def outcomes(self, *, within_seconds: float) -> tuple[int, dict[str, list[str]]]:
+    async def outcomes(
+        self, *, within_seconds: float, provider_asked: bool, waiting_for: Callable[[int, frozenset[str]], None]
+    ) -> tuple[int, dict[str, list[str]]]:
         """How many calls there must be, and what is wrong with which once everything had time to be processed.
 
-        Asks again, for at most so many seconds, about the calls that are not yet as they must be.
+        Asks again, for at most so many seconds, about the calls that are not yet as they must be; `waiting_for` is told
+        of how many those are, each time. `provider_asked` as for `Ledger.outcomes`.
         """
         deadline = time.monotonic() + within_seconds
-        waiting = self._ledger.outcomes()
+        waiting = self._ledger.outcomes(provider_asked=provider_asked)
         total = len(waiting)
         while True:
             wrong = await self._compare(waiting)
             if not wrong or time.monotonic() >= deadline:
                 return total, wrong
+            waiting_for(total, frozenset(wrong))
             waiting = {call_id: waiting[call_id] for call_id in wrong}
             await asyncio.sleep(_AGAIN_SECONDS)
 

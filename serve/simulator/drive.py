@@ -21,21 +21,28 @@ from serve.simulator.ledger import SETTLED_SECONDS, Ledger
 from serve.simulator.mischief import Delivery, Mischief, deliveries
 from serve.simulator.script import ScriptedCall
 from serve.simulator.sending import Registrar, Sender
-from serve.simulator.target import Target, read_target
+from serve.simulator.target import Target, read_target, require_running
+from workflows.call_processing import REPORT_ASKED_AFTER_MS
 
 _LEAD_SECONDS: Final = 1.0
 _LINE_SECONDS: Final = 10.0
 _LISTED: Final = 50
+_ASKED_AFTER_SECONDS: Final = REPORT_ASKED_AFTER_MS[0] / 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is sent, and how long its effects may take."""
+    """What is sent, and how long its effects may take.
+
+    `awaits_lost_reports`: reports that were dropped must have come from the provider, which is asked two minutes after
+    the end of a call.
+    """
 
     calls: Sequence[ScriptedCall]
     deliveries: Sequence[Delivery]
     wait_seconds: float
     settled_seconds: float = SETTLED_SECONDS
+    awaits_lost_reports: bool = True
 
     @property
     def middle(self) -> float:
@@ -90,6 +97,7 @@ def command(
     Exit code 0 when nothing differs.
     """
     target = read_target(data_dir, organization)
+    require_running(target.base_url)
     mischief = Mischief(
         duplicate=duplicate, reorder=reorder, delay=delay, drop_report=drop_report, drop_ended=drop_ended
     )
@@ -125,12 +133,21 @@ async def drive(target: Target, plan: Plan, console: Console) -> Outcome:
             with _progress(console, len(plan.deliveries), ledger) as sent:
                 await Sender(http, target, ledger, sent=sent).run(plan.deliveries)
             await looking
-            await registering
+            is_provider_told = await registering
         finally:
             for task in (registering, looking):
                 task.cancel()
+        lost = ledger.lost_reports() if is_provider_told and plan.awaits_lost_reports else frozenset[str]()
         console.print("All sent and answered; waiting until everything is processed.")
-        count, wrong = await checker.outcomes(within_seconds=plan.wait_seconds)
+        if lost:
+            console.print(
+                f"{len(lost)} reports never came: the provider is asked {_ASKED_AFTER_SECONDS:g} s after a call."
+            )
+        count, wrong = await checker.outcomes(
+            within_seconds=plan.wait_seconds + (_ASKED_AFTER_SECONDS if lost else 0),
+            provider_asked=bool(lost),
+            waiting_for=_waiting(console, lost),
+        )
         await asyncio.sleep(plan.settled_seconds)
         await look("at the end")
     live_wrong = [f"{when}: {each}" for when, found in looks.items() for each in found.differences]
@@ -161,11 +178,29 @@ async def _running(watcher: Watcher, console: Console) -> AsyncGenerator[None]:
             await watching
 
 
-async def _register(registrar: Registrar, calls: Sequence[ScriptedCall], console: Console) -> None:
+async def _register(registrar: Registrar, calls: Sequence[ScriptedCall], console: Console) -> bool:
+    """Whether the simulated vendor knows every call to its end."""
     try:
         await registrar.run(calls)
     except httpx.HTTPError as failed:
         console.print(f"No simulated vendor to tell the calls to ({failed}): lost reports stay lost.")
+        return False
+    return True
+
+
+def _waiting(console: Console, lost: frozenset[str]) -> Callable[[int, frozenset[str]], None]:
+    """A line now and then of what is waited for."""
+    told_at = time.monotonic()
+
+    def waiting_for(total: int, wrong: frozenset[str]) -> None:
+        nonlocal told_at
+        if time.monotonic() - told_at < _LINE_SECONDS:
+            return
+        told_at = time.monotonic()
+        reports = f", {len(wrong & lost)} of them for a lost report" if wrong & lost else ""
+        console.print(f"{total - len(wrong)} of {total} calls are as they must be; waiting for {len(wrong)}{reports}")
+
+    return waiting_for
 
 
 @contextmanager

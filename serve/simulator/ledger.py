@@ -94,21 +94,41 @@ class Ledger:
             live=frozenset(each for each in before.live if self._calls[each].ending_at is None), over=before.over
         )
 
-    def outcomes(self) -> dict[str, list[Expected]]:
-        """What each call may look like in the end: by what was acknowledged, or completed by the provider's record."""
+    def outcomes(self, *, provider_asked: bool = False) -> dict[str, list[Expected]]:
+        """What each call may look like in the end: by what was acknowledged, or completed by the provider's record.
+
+        `provider_asked`: there was time to ask the provider for the reports that never came, and it has them.
+        """
         return {
-            call_id: _acceptable(progress.acknowledged)
+            call_id: _acceptable(progress.acknowledged, provider_asked=provider_asked)
             for call_id, progress in self._calls.items()
             if any(delivery.message.type not in _CHATTER for delivery in progress.acknowledged)
         }
 
+    def lost_reports(self) -> frozenset[str]:
+        """Calls known to be over whose report never came and can be had from the provider."""
+        return frozenset(
+            call_id
+            for call_id, progress in self._calls.items()
+            if progress.acknowledged and _is_recoverable(progress.acknowledged)
+        )
 
-def _acceptable(acknowledged: list[Delivery]) -> list[Expected]:
+
+def _is_recoverable(acknowledged: list[Delivery]) -> bool:
+    call = acknowledged[0].call
+    told = expected_of(call, acknowledged)
+    # The provider's record of a call in which nobody spoke is no report: it is asked again after ten minutes.
+    return not told.report and told.status == "ended" and bool(expected(call).transcript)
+
+
+def _acceptable(acknowledged: list[Delivery], *, provider_asked: bool) -> list[Expected]:
     call = acknowledged[0].call
     told = expected_of(call, acknowledged)
     if told.report:
         return [told]
     record = replace(expected(call), tool_calls=told.tool_calls, hangs=told.hangs)
+    if provider_asked and _is_recoverable(acknowledged):
+        return [record]
     # The provider's record counts as the report when it tells of the conversation.
     return [told, record, replace(record, report=False)]
 

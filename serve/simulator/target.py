@@ -1,5 +1,6 @@
 """Which running stack is driven, as dev.json describes it."""
 
+import socket
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -9,6 +10,8 @@ import typer
 from pydantic import BaseModel, ValidationError
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_CONNECT_SECONDS = 5.0
+_PORTS = {"https": 443, "wss": 443}
 
 
 class _Organization(BaseModel):
@@ -72,3 +75,13 @@ def require_loopback(url: str) -> None:
     host = urlsplit(url).hostname
     if host not in _LOOPBACK:
         raise typer.BadParameter(f"{host} is not this machine: load is made on loopback only")
+
+
+def require_running(url: str) -> None:
+    """A stack that was killed leaves dev.json behind. Raises typer.BadParameter when nobody listens at `url`."""
+    parts = urlsplit(url)
+    address = (parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 80))
+    try:
+        socket.create_connection(address, timeout=_CONNECT_SECONDS).close()
+    except OSError as away:
+        raise typer.BadParameter(f"nothing answers at {url} ({away}): is the stack up? `make up` starts it") from away

@@ -10,12 +10,15 @@ import orjson
 import pytest
 import typer
 import uvicorn
+from rich.console import Console
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from websockets.asyncio.server import ServerConnection, serve
 
+from serve.simulator.load.command import run_phases
+from serve.simulator.load.figures import Measured
 from serve.simulator.load.http1 import LOST, Endpoint, Exchange
 from serve.simulator.load.live import Arrivals
 from serve.simulator.load.phases import OpenLoop, acknowledgement, chatter, statuses
@@ -218,3 +221,32 @@ def test_load_is_refused_to_other_machines(url: str) -> None:
     with pytest.raises(typer.BadParameter):
         require_loopback(url)
     require_loopback("http://127.0.0.1:8000")
+
+
+async def _many(failure: Exception) -> Measured:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_one(failure))
+    return Measured()
+
+
+async def _one(failure: Exception) -> Measured:
+    raise failure
+
+
+@pytest.mark.parametrize("phase", [_one, _many])
+@pytest.mark.parametrize(
+    "failure", [ConnectionRefusedError("refused"), TimeoutError("too slow"), OverflowError("stalls")]
+)
+def test_a_stack_that_goes_away_under_load_is_told_in_a_line(
+    phase: Callable[[Exception], Awaitable[Measured]], failure: Exception
+) -> None:
+    console = Console(record=True, width=200)
+    with pytest.raises(typer.Exit) as ended:
+        run_phases({"chatter": lambda: phase(failure)}, console, "")
+    assert ended.value.exit_code == 1
+    assert f"what is measured does not answer any more: {failure}" in console.export_text()
+
+
+def test_a_fault_of_the_generator_is_no_fault_of_the_stack() -> None:
+    with pytest.raises(ExceptionGroup):
+        run_phases({"chatter": lambda: _many(ValueError("ours"))}, Console(), "")

@@ -104,6 +104,22 @@ def test_without_its_report_a_call_is_as_told_or_as_the_provider_knows_it() -> N
     assert differences("c", acceptable, shown(half_known)) != []
 
 
+def test_once_the_provider_was_asked_a_lost_report_must_be_there() -> None:
+    ledger = ledger_of([each for each in SENT if each.message.type != "end-of-call-report"], at=0.0)
+    assert ledger.lost_reports() == {CALL.call_id}
+    (acceptable,) = ledger.outcomes(provider_asked=True).values()
+    assert differences("c", acceptable, shown(expected(CALL))) == []
+    assert differences("c", acceptable, shown(replace(expected(CALL), report=False))) != []
+
+
+def test_reports_that_came_or_of_calls_not_known_to_be_over_are_not_waited_for() -> None:
+    assert not ledger_of(list(SENT), at=0.0).lost_reports()
+    assert not ledger_of(only("in-progress"), at=0.0).lost_reports()
+    unanswered = next(call for call in scripted_calls(4, 30, starts_at=0) if not expected(call).transcript)
+    sent = deliveries([unanswered], Mischief(drop_report=1.0), seed=1)
+    assert not ledger_of(sent, at=0.0).lost_reports(), "the provider's record of it is no report"
+
+
 @pytest.mark.parametrize(("text", "value"), [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), ("100%", 1.0)])
 def test_shares_are_read(text: str, value: float) -> None:
     assert share(text) == pytest.approx(value)

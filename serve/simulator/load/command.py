@@ -19,7 +19,7 @@ from serve.simulator.load.http1 import Endpoint
 from serve.simulator.load.live import webhook_to_frame
 from serve.simulator.load.phases import acknowledgement, chatter, reports, statuses
 from serve.simulator.load.templates import Templates
-from serve.simulator.target import Target, read_target, require_loopback
+from serve.simulator.target import Target, read_target, require_loopback, require_running
 
 _RATE: Final = 100.0
 _PEER_PATH: Final = "/webhooks/vapi/org-1"
@@ -57,17 +57,19 @@ def command(
     have left. Loopback only; the calls appear in the chosen organization.
     """
     target = read_target(data_dir, organization)
-    require_loopback(target.base_url)
-    require_loopback(target.live_url)
+    for url in (target.base_url, target.live_url):
+        require_loopback(url)
+        require_running(url)
     console = Console(stderr=as_json)
     described = machine()
     times = QUICK if quick else FULL
     theirs: Mapping[str, Figure] = {}
     if peer is not None:
         require_loopback(peer)
+        require_running(peer)
         endpoint = Endpoint(url=peer.rstrip("/") + _PEER_PATH, secret=peer_secret)
-        theirs = {each.name: each for each in _run(_webhook_phases(endpoint, times), console, "peer: ")}
-    figures = _run(_phases(target, times), console, "")
+        theirs = {each.name: each for each in run_phases(_webhook_phases(endpoint, times), console, "peer: ")}
+    figures = run_phases(_phases(target, times), console, "")
     figures = [replace(each, peer=theirs[each.name].value) if each.name in theirs else each for each in figures]
     if as_json:
         typer.echo(json.dumps({"machine": described, "figures": [each.as_json() for each in figures]}, indent=2))
@@ -110,17 +112,31 @@ def _templates() -> Templates:
     return Templates(time.time_ns() // 1_000_000)
 
 
-def _run(phases: Mapping[str, Phase], console: Console, prefix: str) -> list[Figure]:
+def run_phases(phases: Mapping[str, Phase], console: Console, prefix: str) -> list[Figure]:
+    """Run one after the other. A stack that goes away meanwhile is told in a line; raises typer.Exit then."""
     figures: list[Figure] = []
     for name, phase in phases.items():
         console.print(f"{prefix}{name} …")
+        gone, measured = False, Measured()
         with asyncio.Runner(loop_factory=_precise_loop if name.startswith("ack") else uvloop.new_event_loop) as runner:
-            measured = runner.run(_awaited(phase))
+            try:
+                measured = runner.run(_awaited(phase))
+            except* (OSError, OverflowError) as failed:
+                cause = _first(failed)
+                console.print(f"  what is measured does not answer any more: {cause}", style="red", markup=False)
+                gone = True
+        if gone:
+            raise typer.Exit(1)
         if measured.refused:
             console.print(f"  not acknowledged: {measured.refused} (0: no answer)", highlight=False)
         figures += measured.figures
         time.sleep(_PAUSE_SECONDS)
     return figures
+
+
+def _first(failed: BaseException) -> str:
+    within = getattr(failed, "exceptions", ())
+    return _first(within[0]) if within else str(failed) or type(failed).__name__
 
 
 async def _awaited(phase: Phase) -> Measured:
