@@ -30,6 +30,8 @@ POSTGRES_SETTINGS: Final = {
     "random_page_cost": "1.1",
     "synchronous_commit": "on",
     "max_wal_size": "2GB",
+    # Files of the log are used again rather than removed: to fill a new one holds up every commit for as long.
+    "min_wal_size": "1GB",
     "checkpoint_timeout": "15min",
     "jit": "off",
     "timezone": "UTC",

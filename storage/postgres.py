@@ -67,6 +67,13 @@ async def _prepare(connection: Connection) -> None:
         )
 
 
+async def _keep(_connection: Connection) -> None:
+    """Between two uses nothing is reset: every change of ours ends with its transaction, which the pool ends itself.
+
+    asyncpg would send four statements and wait, before the caller has the answer it came for.
+    """
+
+
 async def open_pool(
     url: str,
     *,
@@ -88,6 +95,7 @@ async def open_pool(
         statement_cache_size=100 if prepared else 0,
         server_settings={"application_name": name},
         init=_prepare,
+        reset=_keep,
     )
 
 
