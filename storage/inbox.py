@@ -10,6 +10,7 @@ import orjson
 from actors.domain.commands import InboxRow
 from actors.domain.json_types import Facts
 from actors.slots import slot_of
+from storage.bodies import packed
 from storage.errors import StorageError, StorageUnavailableError
 from storage.postgres import Pool, acquired
 from storage.statements import statement
@@ -28,7 +29,7 @@ class RowRefusedError(StorageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewEvent:
-    """An event to take in. `body` is text without secrets; times are ms since the epoch.
+    """An event to take in. `body` is JSON without secrets; times are ms since the epoch.
 
     `control` is the sealed address that commands the call, where the event brings one.
     """
@@ -41,7 +42,7 @@ class NewEvent:
     facts: Facts
     occurred_at: int | None
     received_at: int
-    body: str | None = None
+    body: bytes | None = None
     control: bytes | None = field(default=None, repr=False)
 
     @property
@@ -179,7 +180,7 @@ def _values(waiting: _Waiting) -> tuple[object, ...]:
         event.occurred_at,
         event.received_at,
         len(waiting.futures),
-        event.body,
+        None if event.body is None else packed(event.body),
         event.control,
     )
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
+from storage.bodies import unpacked
 from storage.errors import StorageError
 from storage.postgres import Connection, Pool, acquired, transaction
 from storage.statements import statement
@@ -69,11 +70,12 @@ class ProcessingStore:
             recording_stored=row["recording_stored"],
         )
 
-    async def report_bodies(self, organization_id: str, call_id: str) -> Sequence[str]:
-        """Bodies of the call's reports as JSON text, the most trusted first. Empty once they are pruned."""
+    async def report_bodies(self, organization_id: str, call_id: str) -> Sequence[str | bytes]:
+        """Bodies of the call's reports as JSON, the most trusted first. Empty once they are pruned."""
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(statement("call_report_bodies"), organization_id, call_id)
-        return [row["body"] for row in rows]
+        # Rows of before migration 0029 hold text.
+        return [row["body"] if row["packed"] is None else unpacked(row["packed"]) for row in rows]
 
     async def store_transcript(
         self,

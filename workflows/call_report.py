@@ -37,7 +37,7 @@ class CallReport:
     recording: RecordingHint | None = None
 
 
-def read_report(bodies: Sequence[str]) -> CallReport:
+def read_report(bodies: Sequence[str | bytes]) -> CallReport:
     """The call as its reports tell it, the most trusted first: each part comes from the first report that has it."""
     reports = [_read(body) for body in bodies]
 
@@ -55,7 +55,7 @@ def read_report(bodies: Sequence[str]) -> CallReport:
     )
 
 
-def _read(body: str) -> CallReport:
+def _read(body: str | bytes) -> CallReport:
     decoded: JSON = orjson.loads(body)
     found = artifact_of(decoded)
     envelope = mapping(decoded)

@@ -247,7 +247,7 @@ def _event(organization_id: str, message: ParsedMessage, received_at: int, contr
         facts=message.facts,
         occurred_at=message.occurred_at,
         received_at=received_at,
-        body=None if message.chatter else orjson.dumps(message.body).decode(),
+        body=None if message.chatter else orjson.dumps(message.body),
         control=control,
     )
 

@@ -4,10 +4,10 @@ with told as (
     select *
     from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::smallint[], $5::text[], $6::text[], $7::text[],
-        $8::bigint[], $9::bigint[], $10::integer[], $11::text[], $12::bytea[]
+        $8::bigint[], $9::bigint[], $10::integer[], $11::bytea[], $12::bytea[]
     ) with ordinality as told (
         organization_id, provider, event_key, slot, call_id, type, facts,
-        occurred_ms, received_ms, deliveries, body, control, position
+        occurred_ms, received_ms, deliveries, packed, control, position
     )
 ), accepted as (
     insert into webhook_inbox as held (
@@ -28,11 +28,11 @@ with told as (
         -- A row this statement inserted has no updater.
         held.xmax = 0 as is_new
 ), kept as (
-    insert into webhook_bodies (inbox_id, organization_id, received_at, body)
-    select accepted.id, accepted.organization_id, accepted.received_at, told.body
+    insert into webhook_bodies (inbox_id, organization_id, received_at, packed)
+    select accepted.id, accepted.organization_id, accepted.received_at, told.packed
     from accepted
     join told using (organization_id, provider, event_key)
-    where accepted.is_new and told.body is not null
+    where accepted.is_new and told.packed is not null
 ), controlled as (
     -- Of a call alone that this process has not seen before: most groups bring none.
     insert into call_controls (organization_id, call_id, sealed, received_at)

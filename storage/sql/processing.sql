@@ -31,7 +31,7 @@ where k.organization_id = $1 and k.provider_call_id = $2
 
 -- name: call_report_bodies
 -- Bodies that tell what a call left behind, the most trusted first, in the order the call's record is merged by.
-select b.body
+select b.body, b.packed
 from webhook_inbox i
 join webhook_bodies b
     on b.inbox_id = i.id and b.received_at = i.received_at and b.organization_id = i.organization_id

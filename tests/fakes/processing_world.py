@@ -120,7 +120,7 @@ class ProcessingWorld:
                 facts=facts,
                 occurred_at=now_ms(),
                 received_at=now_ms(),
-                body=None if body is None else orjson.dumps(body).decode(),
+                body=None if body is None else orjson.dumps(body),
             )
         )
         await self.apply(accepted.row)

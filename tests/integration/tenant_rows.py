@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from storage.bodies import packed
 from storage.postgres import Connection
 
 ACTOR: Final = "key:of-the-test"
@@ -58,6 +59,7 @@ _BESIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "webhook_delivery_attempts": {"response_status": lambda: 200},
     "usage_ledger": {"currency": lambda: "usd"},
     "call_notes": {"author": lambda: ACTOR},
+    "webhook_bodies": {"packed": lambda: packed(b"{}")},
     "idempotency_keys": {"actor": lambda: ACTOR},
     "delivery_replays": {"until": lambda: datetime.now(UTC) + timedelta(days=1), "requested_by": lambda: ACTOR},
     "outbound_calls": {"requested_by": lambda: ACTOR},

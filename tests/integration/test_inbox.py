@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
 
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -13,6 +14,7 @@ from actors.slots import slot_of
 from storage.errors import StorageUnavailableError
 from storage.inbox import Inbox, NewEvent, RowRefusedError
 from storage.postgres import Pool, open_pool
+from storage.processing import ProcessingStore
 
 ORGANIZATION = str(uuid4())
 NOW = time.time_ns() // 1_000_000
@@ -28,7 +30,7 @@ def event(key: str, **changes: object) -> NewEvent:
         facts={"details": {"key": key}},
         occurred_at=NOW - 5,
         received_at=NOW,
-        body="{}",
+        body=b"{}",
     )
     return replace(told, **changes)  # pyright: ignore[reportArgumentType]
 
@@ -108,3 +110,19 @@ async def test_closing_sends_what_waits_and_takes_no_more(pool: Pool) -> None:
     with pytest.raises(StorageUnavailableError):
         await inbox.accept(event("late"))
     await inbox.close()
+
+
+async def test_a_body_is_kept_compressed_and_read_as_it_came(inbox: Inbox, pool: Pool) -> None:
+    body = orjson.dumps({"message": {"type": "end-of-call-report", "text": "It is open till five. " * 2_000}})
+    accepted = await inbox.accept(event("k", body=body, type="end-of-call-report"))
+    stored = await pool.fetchrow("select body, packed from webhook_bodies where inbox_id = $1", accepted.row.id)
+    assert stored is not None
+    assert stored["body"] is None
+    assert len(stored["packed"]) < len(body) // 8
+    assert await ProcessingStore(pool).report_bodies(ORGANIZATION, str(accepted.row.call_id)) == [body]
+
+
+async def test_a_body_of_before_is_read_beside_those_of_now(inbox: Inbox, pool: Pool) -> None:
+    accepted = await inbox.accept(event("k", body=b'{"now":1}', type="end-of-call-report"))
+    await pool.execute("update webhook_bodies set packed = null, body = '{\"before\":1}'")
+    assert await ProcessingStore(pool).report_bodies(ORGANIZATION, str(accepted.row.call_id)) == ['{"before":1}']

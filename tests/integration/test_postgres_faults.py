@@ -49,7 +49,7 @@ EVENT = NewEvent(
     facts={},
     occurred_at=None,
     received_at=time.time_ns() // 1_000_000,
-    body="{}",
+    body=b"{}",
 )
 
 

@@ -47,7 +47,7 @@ async def test_secrets_are_never_stored(door: Door) -> None:
 
 async def test_a_fault_of_ours_is_logged_without_the_callers_words(door: Door) -> None:
     organization_id = await door.add_organization()
-    await door.database.execute("alter table webhook_bodies add check (length(body) < 0)")
+    await door.database.execute("alter table webhook_bodies add check (length(packed) < 0)")
     with capture_logs() as logs:
         response = await door.post(organization_id, payload("end-of-call-report"))
     assert response.status_code == 500

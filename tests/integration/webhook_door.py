@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import httpx
 from pydantic import SecretStr
 
@@ -18,6 +17,7 @@ from actors.domain.commands import InboxRow
 from actors.ports import Delivery, UnavailableError
 from serve.config import Settings
 from serve.webhooks.ingress import WebhookIngress
+from storage.bodies import unpacked
 from storage.postgres import Pool, open_pool
 from storage.provisioning import add_organization, put_assistant, put_phone_number, put_webhook_secret
 from storage.sealing import Sealer
@@ -145,12 +145,14 @@ class Door:
     async def has_row(self, organization_id: str, kind: str) -> bool:
         return kind in [row["type"] for row in await self.rows(organization_id)]
 
-    async def rows(self, organization_id: str) -> list[asyncpg.Record]:
-        return await self.database.fetch(
-            """select type, event_key, call_id, deliveries, facts, body from webhook_inbox
+    async def rows(self, organization_id: str) -> list[dict[str, Any]]:
+        """What Postgres holds, each with the text of its `body`."""
+        rows = await self.database.fetch(
+            """select type, event_key, call_id, deliveries, facts, packed from webhook_inbox
                left join webhook_bodies on inbox_id = id where webhook_inbox.organization_id = $1 order by id""",
             organization_id,
         )
+        return [{**row, "body": row["packed"] and unpacked(row["packed"]).decode()} for row in rows]
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ class InternalRow:
     key: str
     facts: Facts
     occurred_at: int | None = None
-    body: str | None = None
+    body: bytes | None = None
 
 
 class InternalRows:

@@ -146,8 +146,8 @@ def _tells_of_the_conversation(record: dict[str, JSON]) -> bool:
     return any(holder.get(part) for holder in (record, artifact) for part in ("transcript", "messages", "analysis"))
 
 
-def _body(record: dict[str, JSON]) -> str:
-    return orjson.dumps({name: value for name, value in record.items() if name in _KEPT}).decode()
+def _body(record: dict[str, JSON]) -> bytes:
+    return orjson.dumps({name: value for name, value in record.items() if name in _KEPT})
 
 
 def _digest(facts: Facts) -> str:
