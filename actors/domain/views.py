@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from actors.domain.admission import is_refusal
@@ -177,16 +178,18 @@ def feed_entry(events: Sequence[Event], state: Organization) -> list[View]:
     """The views of one round. Of several values of one thing the last stands; figures follow when a call changed.
 
     A call stands where it was first told, so that what is heard of it comes after it. What was heard before it changed
-    is part of what it changed to.
+    is part of what it changed to. Whatever carries a call carries its last record: none is told after a newer one.
     """
+    last = {event.call.call_id: event.call for event in events if isinstance(event, CallChanged | CallProcessed)}
     views: dict[tuple[JSON, ...], View] = {}
     for place, event in enumerate(events):
-        view = event_view(event)
+        told = replace(event, call=last[event.call.call_id]) if isinstance(event, CallProcessed) else event
+        view = event_view(told)
         if view is None:
             continue
         key: tuple[JSON, ...] = (view["type"], _call_id(event)) if view["type"] in {"call", "evidence"} else (place,)
-        if view["type"] == "call":
-            views.pop(("evidence", _call_id(event)), None)
+        if isinstance(event, CallChanged | CallProcessed):
+            views.pop(("evidence", event.call.call_id), None)
         views[key] = view
     entry = list(views.values())
     if any(view["type"] not in {"evidence", "utterance", "incident"} for view in entry):

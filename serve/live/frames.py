@@ -47,7 +47,8 @@ def folded(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
             case {"type": "utterance", "call_id": str(call_id), "utterance": {"role": str(role), "final": final}}:
                 if not final and ("utterance", call_id, role) in replaced:
                     continue
-                replaced |= {("utterance", call_id, role), ("evidence", call_id)}
+                # Evidence before it stays: it carries how the conversation goes, an utterance does not.
+                replaced.add(("utterance", call_id, role))
             case {"type": "evidence", "call_id": str(call_id)}:
                 if ("evidence", call_id) in replaced:
                     continue

@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from actors.domain.call import CallFields, CallStatus, Observation, Source, Utterance
 from actors.domain.commands import Command, Configure, Forget, Hear, NoteAbsent, NoteProcessed, Observe, Tick
+from actors.domain.conversation import SpeechSign, ToolsFailed
+from actors.domain.events import Event
 from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, decide, evolve
-from actors.domain.views import counters_view, event_view, state_view
+from actors.domain.views import counters_update, feed_entry, state_view
 from serve.live.board import LiveBoard
 from serve.live.client import LONGEST_RETRY_SECONDS, live_url, retry_delay
 from serve.live.frames import events_frames, snapshot_frame
@@ -45,33 +47,48 @@ utterances = st.builds(
     final=st.booleans(),
     at=TIMES,
 )
-chatter = st.builds(Hear, call_id=CALLS, at=TIMES, utterance=st.none() | utterances)
-commands = st.lists(
-    st.one_of(
-        st.builds(
-            observed, CALLS, TIMES, st.sampled_from(CallStatus), st.sampled_from(["x", "y", None]), st.uuids().map(str)
+signs = st.builds(SpeechSign, role=st.sampled_from(["user", "assistant"]), started=st.booleans(), at=TIMES)
+failures = st.builds(ToolsFailed, ids=st.frozensets(st.sampled_from(["1", "2", "3"]), min_size=1))
+chatter = st.one_of(
+    st.builds(Hear, call_id=CALLS, at=TIMES, utterance=st.none() | utterances),
+    st.builds(Hear, call_id=CALLS, at=TIMES, utterance=st.none(), sign=signs | failures),
+)
+rounds = st.lists(
+    st.lists(
+        st.one_of(
+            st.builds(
+                observed,
+                CALLS,
+                TIMES,
+                st.sampled_from(CallStatus),
+                st.sampled_from(["x", "y", None]),
+                st.uuids().map(str),
+            ),
+            chatter,
+            chatter,
+            st.builds(NoteAbsent, call_id=CALLS, at=TIMES),
+            st.builds(NoteProcessed, call_id=CALLS, at=TIMES),
+            st.builds(Forget, before=TIMES),
+            st.builds(Tick, at=TIMES),
+            st.builds(Configure, name=st.sampled_from(["One", "Two"]), time_zone=st.just("UTC")),
         ),
-        chatter,
-        chatter,
-        st.builds(NoteAbsent, call_id=CALLS, at=TIMES),
-        st.builds(NoteProcessed, call_id=CALLS, at=TIMES),
-        st.builds(Forget, before=TIMES),
-        st.builds(Tick, at=TIMES),
-        st.builds(Configure, name=st.sampled_from(["One", "Two"]), time_zone=st.just("UTC")),
+        max_size=8,
     ),
-    max_size=60,
+    max_size=15,
 )
 
 
-def history(told: list[Command]) -> tuple[list[FeedEntry], list[Organization]]:
-    """The feed that a run of commands makes, and the state at each of its entries."""
+def history(told: list[list[Command]]) -> tuple[list[FeedEntry], list[Organization]]:
+    """The feed that rounds of commands make, and the state at each of its entries."""
     state = Organization(organization_id="o", name="Zero", time_zone="UTC", today=DayCounters(day=date(2026, 1, 1)))
     entries, states = [FeedEntry(Position(1, 0), b"[]")], [state]
-    for command in told:
-        events = decide(state, command).events
-        state = evolve(state, events)
-        views = [view for event in events if (view := event_view(event)) is not None]
-        views.append({"type": "counters", "counters": counters_view(state)})
+    for commands in told:
+        events: list[Event] = []
+        for command in commands:
+            decided = decide(state, command).events
+            state = evolve(state, decided)
+            events.extend(decided)
+        views = feed_entry(events, state) or [counters_update(state)]
         entries.append(FeedEntry(Position(1, len(entries)), orjson.dumps(views)))
         states.append(state)
     return entries, states
@@ -81,8 +98,8 @@ def snapshot_at(states: list[Organization], n: int) -> Any:
     return payload(snapshot_frame(Position(1, n), "first", orjson.dumps(state_view(states[n]))))
 
 
-@given(commands, st.randoms(use_true_random=False))
-def test_any_cuts_and_resumptions_end_at_the_same_board(told: list[Command], chance: random.Random) -> None:
+@given(rounds, st.randoms(use_true_random=False))
+def test_any_cuts_and_resumptions_end_at_the_same_board(told: list[list[Command]], chance: random.Random) -> None:
     entries, states = history(told)
     board = LiveBoard()
     board.apply(snapshot_at(states, chance.randrange(len(states))))
@@ -97,8 +114,46 @@ def test_any_cuts_and_resumptions_end_at_the_same_board(told: list[Command], cha
     assert orjson.loads(orjson.dumps(board.state())) == orjson.loads(orjson.dumps(state_view(states[-1])))
 
 
-@given(commands)
-def test_what_is_not_newer_changes_nothing(told: list[Command]) -> None:
+def test_a_call_that_was_processed_between_two_changes_is_shown_as_the_last_of_them() -> None:
+    told: list[list[Command]] = [
+        [observed("a", START, CallStatus.IN_PROGRESS, "x", "1")],
+        [
+            observed("a", START + 1, CallStatus.ENDED, "x", "2"),
+            NoteProcessed(call_id="a", at=START + 2),
+            observed("a", START + 3, CallStatus.ENDED, "y", "3"),
+        ],
+    ]
+    assert shown(told)["customer_name"] == "y"
+
+
+def test_an_utterance_leaves_how_the_conversation_goes() -> None:
+    voice = SpeechSign(role="assistant", started=True, at=START + 1)
+    said = Utterance(role="user", text="hello", final=True, at=START + 2)
+    told: list[list[Command]] = [
+        [observed("a", START, CallStatus.IN_PROGRESS, "x", "1")],
+        [Hear(call_id="a", at=START + 1, utterance=None, sign=voice)],
+        [Hear(call_id="a", at=START + 2, utterance=said)],
+    ]
+    assert shown(told)["conversation"]["first_word_at"] is not None
+
+
+def shown(told: list[list[Command]]) -> Any:
+    """The call of a board that followed from the start, the rest in one frame; and it is the owner's."""
+    entries, states = history(told)
+    board = LiveBoard()
+    board.apply(snapshot_at(states, 0))
+    for frame in events_frames(entries[1:]):
+        board.apply(payload(frame))
+    assert board.state()["calls"] == payload_of(states[-1])
+    return board.calls["a"]
+
+
+def payload_of(state: Organization) -> Any:
+    return orjson.loads(orjson.dumps(state_view(state)["calls"]))
+
+
+@given(rounds)
+def test_what_is_not_newer_changes_nothing(told: list[list[Command]]) -> None:
     entries, states = history(told)
     board = LiveBoard()
     last = len(states) - 1
