@@ -203,7 +203,6 @@ class Shard:
     async def _run(self) -> None:
         loops: tuple[tuple[Callable[[], Awaitable[None]], float], ...] = (
             (self._keeper.keep, RENEW_SECONDS),
-            (self._activate_claimed, SWEEP_SECONDS / 5),
             (self._sweep_rows, SWEEP_SECONDS),
             (self._sweep_effects, SWEEP_SECONDS),
             (self._save, SWEEP_SECONDS / 2),
@@ -214,6 +213,7 @@ class Shard:
         async with asyncio.TaskGroup() as group:
             for work, seconds in loops:
                 group.create_task(self._every(seconds, work))
+            group.create_task(self._every(0, self._activate_claimed))
             group.create_task(self._effects.run())
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -284,13 +284,12 @@ class Shard:
 
     async def _activate_claimed(self) -> None:
         """Bring up every organization with open calls or waiting rows in slots claimed since."""
-        slots = self._keeper.take_claimed()
-        if not slots:
-            return
+        slots = await self._keeper.take_claimed()
         try:
             waiting = await self._ports.ownership.organizations_with_work(slots)
         except UnavailableError:
             self._keeper.put_back(slots)
+            await asyncio.sleep(SWEEP_SECONDS / 5)
             raise
         await self._residents.bring_up(waiting)
 

@@ -46,6 +46,7 @@ class SlotKeeper:
         self._began_at = self._now()
         self._announced = False
         self._claimed: list[int] = []
+        self._has_claimed = asyncio.Event()
 
     def lease_of(self, slot: int) -> Lease | None:
         """The lease to decide under, or None."""
@@ -59,14 +60,17 @@ class SlotKeeper:
     def highest_epoch(self) -> int:
         return max((lease.epoch for lease in self._leases.held), default=0)
 
-    def take_claimed(self) -> Sequence[int]:
-        """Slots claimed since the last time this was asked."""
+    async def take_claimed(self) -> Sequence[int]:
+        """Wait for slots claimed since the last time this was asked, and take them."""
+        await self._has_claimed.wait()
+        self._has_claimed.clear()
         claimed, self._claimed = self._claimed, []
         return claimed
 
     def put_back(self, claimed: Sequence[int]) -> None:
         """These claimed slots still have to be looked at."""
         self._claimed.extend(claimed)
+        self._has_claimed.set()
 
     def give_up(self, lease: Lease) -> bool:
         """Stop deciding under a lease that proved stale; False when a newer one is held already."""
@@ -135,7 +139,7 @@ class SlotKeeper:
             slots = [lease.slot for lease in claimed]
             self._on_lost(slots)
             self._leases.gained(claimed, asked_at=asked_at)
-            self._claimed.extend(slots)
+            self.put_back(slots)
             log.info("slots claimed", shard=self._name, slots=len(slots))
 
     def _leave(self, surplus: Sequence[Lease]) -> None:

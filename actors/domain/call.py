@@ -1,11 +1,13 @@
 """One call: what was observed of it, merged so that the order of observations does not matter (promise P3)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from operator import attrgetter
 from typing import Literal, Self
 
 from actors.domain.conversation import Conversation, Speech, SpeechSign, ToolsFailed
+from actors.domain.replacing import replaced
 
 
 class CallStatus(StrEnum):
@@ -83,6 +85,7 @@ class CallFields:
 
 
 FIELD_NAMES: tuple[str, ...] = tuple(CallFields.__dataclass_fields__)
+_told: "Callable[[CallFields], tuple[str | int | Conversation | None, ...]]" = attrgetter(*FIELD_NAMES)
 
 # A status may be told twice; the moment it began is the earliest telling.
 _EARLIEST_WINS = frozenset({"queued_at", "ringing_at", "answered_at", "forwarded_at"})
@@ -172,8 +175,7 @@ class Call:
         """The record after one more observation."""
         values: dict[str, str | int | Conversation] = {}
         precedences = dict(self.precedences)
-        for name in FIELD_NAMES:
-            value: str | int | Conversation | None = getattr(seen.fields, name)
+        for name, value in zip(FIELD_NAMES, _told(seen.fields), strict=True):
             if value is None:
                 continue
             at = -seen.at if name in _EARLIEST_WINS else seen.at
@@ -196,10 +198,10 @@ class Call:
         talking_from = self.talking_from
         if seen.status in TALKING_STATUSES:
             talking_from = min(seen.received_at, self.talking_from or seen.received_at)
-        return replace(
+        return replaced(
             self,
             status=status,
-            fields=replace(self.fields, **values) if values else self.fields,
+            fields=replaced(self.fields, **values) if values else self.fields,
             precedences=precedences,
             tool_call_ids=self.tool_call_ids | seen.tool_call_ids,
             hangs=self.hangs + (seen.kind == "hang"),
@@ -221,13 +223,13 @@ class Call:
         What our door found out about its tools is no voice: it ends no silence.
         """
         if isinstance(sign, ToolsFailed):
-            return replace(self, speech=self.speech.after(sign))
+            return replaced(self, speech=self.speech.after(sign))
         utterances = self.utterances
         if utterance is not None:
             kept = tuple(said for said in utterances if said.final or said.role != utterance.role)
             utterances = (*kept, utterance)[-UTTERANCES_KEPT:]
         speech = self.speech if sign is None else self.speech.after(sign)
-        return replace(self, heard_at=max(self.heard_at, at), utterances=utterances, speech=speech)
+        return replaced(self, heard_at=max(self.heard_at, at), utterances=utterances, speech=speech)
 
     @property
     def is_live(self) -> bool:

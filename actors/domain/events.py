@@ -1,13 +1,14 @@
 """What happened to an organization's live state. Values, never increments: applying one twice changes nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from actors.domain.alarm_rules import Rule
 from actors.domain.alarms import Incident, Key
 from actors.domain.call import Call, Utterance
 from actors.domain.policy import Policy
+from actors.domain.replacing import replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ Event: TypeAlias = (
 def at_version(events: Sequence[Event], apply_sequence: int) -> tuple[Event, ...]:
     """The events with their calls stamped by the history's position that caused them."""
     return tuple(
-        replace(event, call=replace(event.call, version=apply_sequence))
+        replaced(event, call=replaced(event.call, version=apply_sequence))
         if isinstance(event, CallChanged | CallProcessed)
         else event
         for event in events

@@ -29,6 +29,9 @@ class Histogram:
 
     def replacing(self, removed: Iterable[int], added: Iterable[int]) -> Self:
         """The histogram without `removed`, which it holds, and with `added`. Values are not negative."""
+        removed, added = tuple(removed), tuple(added)
+        if removed == added:
+            return self
         counts = dict(self.counts)
         for value in added:
             key = bucket(value)
@@ -45,6 +48,8 @@ class Histogram:
 
         Exact below 128; above, the middle of the bucket, off by at most 1/128.
         """
+        if not self.counts:
+            return None
         rest = share * self.n
         for key in sorted(self.counts):
             rest -= self.counts[key]

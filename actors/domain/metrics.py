@@ -7,8 +7,9 @@ the webhook lag. What has no denominator is None, never 0 and never all.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
+from operator import add, sub
 from typing import NamedTuple, Self
 
 from actors.domain.admission import is_refusal
@@ -16,6 +17,7 @@ from actors.domain.call import Call
 from actors.domain.concurrency import Concurrency, Span
 from actors.domain.histogram import Histogram
 from actors.domain.local_day import day_bounds
+from actors.domain.replacing import replaced
 
 SERVICE_LEVEL_MS = 20_000
 """T of the service level: an inbound call is answered in time within this."""
@@ -23,8 +25,7 @@ SHORT_ABANDON_MS = 5_000
 """Who hangs up sooner did not wait: apart, in no numerator and no denominator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
+class Measured(NamedTuple):
     """What the figures need of one call: of its record (`measured`), or of its row in `calls`. Times are ms.
 
     Postgres: each field is the column of its name; `is_ended`: status, `is_report_missing`: report,
@@ -261,7 +262,7 @@ class DayCounters:
     def replacing_all(self, changes: Iterable[tuple[Measured | None, Measured]]) -> Self:
         """The same for many calls at once; no call may stand in it twice. Its cost is that of the changes."""
         window = self.concurrency
-        sums = [0] * len(_NOTHING)
+        sums: Iterable[int] = _NOTHING
         spans: list[tuple[Span | None, Span | None]] = []
         gone, new = _Values(), _Values()
         for before, after in changes:
@@ -273,12 +274,11 @@ class DayCounters:
                 old = sums_of(before)
                 gone.take(before)
             new.take(after)
-            for place, (was, now) in enumerate(zip(old, sums_of(after), strict=True)):
-                sums[place] += now - was
+            sums = tuple(map(add, sums, map(sub, sums_of(after), old)))
         changed = {
             name: getattr(self, name) + change for name, change in zip(Sums._fields, sums, strict=True) if change
         }
-        return replace(
+        return replaced(
             self,
             **changed,
             first_word=self.first_word.replacing(gone.first_words, new.first_words),

@@ -49,6 +49,7 @@ from actors.domain.metrics import DayCounters, measured
 from actors.domain.placement import placement_outcome
 from actors.domain.policy import Policy, policy_from
 from actors.domain.readings import measure
+from actors.domain.replacing import replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ def decide(state: Organization, command: Command) -> Decision:
         case Observe(call_id=call_id, observation=observation):
             outcome = _unasked(state, command)
             seen = observation if outcome is None else replace(observation, outcome=outcome)
-            return replace(_observe(state.calls.get(call_id), call_id, seen), outcome=outcome)
+            return _observe(state.calls.get(call_id), call_id, seen, outcome)
         case Request() | RequestPlacement():
             return _answer(state, command)
         case Hear():
@@ -129,7 +130,7 @@ def _answer(state: Organization, command: Request | RequestPlacement) -> Decisio
         return Decision(outcome=outcome)
     outcome = _outcome(state, command)
     observation = replace(command.observation, outcome=outcome)
-    return replace(_observe(state.calls.get(command.call_id), command.call_id, observation), outcome=outcome)
+    return _observe(state.calls.get(command.call_id), command.call_id, observation, outcome)
 
 
 def _outcome(state: Organization, command: Request) -> str:
@@ -158,7 +159,7 @@ def _unasked(state: Organization, command: Observe) -> str | None:
     return unasked(policy, occupancy, state.used, begun, now=seen.received_at, time_zone=state.time_zone)
 
 
-def _observe(before: Call | None, call_id: str, observation: Observation) -> Decision:
+def _observe(before: Call | None, call_id: str, observation: Observation, outcome: str | None) -> Decision:
     known = before or Call(call_id=call_id, created_at=observation.received_at)
     after = known.merge(observation)
     effects: list[Effect] = []
@@ -168,7 +169,7 @@ def _observe(before: Call | None, call_id: str, observation: Observation) -> Dec
         effects.append(SignalProcessing(call_id=call_id, effect="processing:ended"))
     if observation.source is Source.REPORT:
         effects.append(SignalProcessing(call_id=call_id, effect=f"processing:report:{observation.digest}"))
-    return Decision((CallChanged(call=after, kind=observation.kind),), tuple(effects))
+    return Decision((CallChanged(call=after, kind=observation.kind),), tuple(effects), outcome)
 
 
 def _note_repair(state: Organization, command: NoteRepair) -> Decision:
@@ -253,7 +254,7 @@ def _evolve(state: Organization, calls: dict[str, Call], events: Sequence[Event]
                 alarms = alarms.noting(event.pending, event.cooled)
             case _:
                 assert_never(event)
-    return replace(
+    return replaced(
         state,
         name=name,
         time_zone=time_zone,
@@ -274,7 +275,7 @@ def _counted(state: Organization, before: Organization, events: Sequence[Event])
     changes = (
         (measured(held[call_id]) if call_id in held else None, measured(call)) for call_id, call in changed.items()
     )
-    return replace(state, today=state.today.replacing_all(changes))
+    return replaced(state, today=state.today.replacing_all(changes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,8 +297,18 @@ def decide_all(state: Organization, items: Sequence[InboxRow | Hear | Forget | T
 
     A row that has a position already (a replay) keeps it and must follow in order.
     """
+    decided = _in_order(state, items)
+    return replaced(decided, state=_counted(decided.state, state, decided.events))
+
+
+def without_figures(state: Organization, rows: Sequence[InboxRow]) -> Organization:
+    """The state after `rows` by `decide_all`, but for the day's figures, which stay as they are."""
+    return _in_order(state, rows).state
+
+
+def _in_order(state: Organization, items: Sequence[InboxRow | Hear | Forget | Tick]) -> Round:
     calls = dict(state.calls)
-    working = replace(state, calls=calls)
+    working = replaced(state, calls=calls)
     events: list[Event] = []
     effects: list[Effect] = []
     marks: list[tuple[int, int]] = []
@@ -317,13 +328,13 @@ def decide_all(state: Organization, items: Sequence[InboxRow | Hear | Forget | T
         working = _evolve(working, calls, happened, sequence)
         events.extend(happened)
         effects.extend(decision.effects)
-    return Round(state=_counted(working, state, events), events=events, effects=effects, marks=marks, outcomes=outcomes)
+    return Round(state=working, events=events, effects=effects, marks=marks, outcomes=outcomes)
 
 
 def recall(organization_id: str, rows: Sequence[InboxRow]) -> Mapping[str, Call]:
     """The calls that `rows`, complete histories in order of apply_sequence, amount to."""
     blank = Organization(organization_id=organization_id, name="", time_zone="UTC", today=DayCounters(day=date.min))
-    return decide_all(blank, rows).state.calls
+    return without_figures(blank, rows).calls
 
 
 def changes_between(before: Organization, after: Organization) -> Sequence[Event]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol
 
 from actors.domain.admission import MonthUse, Occupancy, holds_slot, is_refusal, local_month
-from actors.domain.alarm_rules import Metric, Rule, Scope
+from actors.domain.alarm_rules import Metric, Rule
 from actors.domain.alarms import Alarms
 from actors.domain.call import Call, CallStatus
 from actors.domain.ended_reasons import EndedClass, classify
@@ -39,15 +39,18 @@ class LiveState(Protocol):
 
 def measure(state: LiveState, at: int) -> Measure:
     """The readings of a rule at `at` (ms): one for each live call it is about, or one for the fleet."""
+    live = [call for call in state.calls.values() if call.is_live]
 
     def readings(rule: Rule) -> Iterable[tuple[str | None, Reading]]:
-        if rule.metric.scope is Scope.FLEET:
-            yield None, _FLEET[rule.metric](state, at)
-            return
+        fleet = _FLEET.get(rule.metric)
+        if fleet is not None:
+            return ((None, fleet(state, at)),)
         value = _CALL[rule.metric]
-        for call in state.calls.values():
-            if call.is_live and rule.assistant_id in {None, call.fields.assistant_id}:
-                yield call.call_id, Reading(value=value(call, state, at), call_id=call.call_id)
+        return [
+            (call.call_id, Reading(value=value(call, state, at), call_id=call.call_id))
+            for call in live
+            if rule.assistant_id is None or rule.assistant_id == call.fields.assistant_id
+        ]
 
     return readings
 

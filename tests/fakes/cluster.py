@@ -126,8 +126,14 @@ class Cluster:
         context = node.process.context.copy()
         call: asyncio.Task[T] = self._loop.create_task(_awaited(method(node.shard)), context=context)
         node.under_way.add(call)
+        waited: asyncio.Future[None] = self._loop.create_future()
         call.add_done_callback(node.finished)
-        await asyncio.wait([call], timeout=PATIENCE_SECONDS)
+        call.add_done_callback(lambda _: _over(waited))
+        timer = self._loop.call_later(PATIENCE_SECONDS, _over, waited)
+        try:
+            await waited
+        finally:
+            timer.cancel()
         if not call.done():
             raise UnavailableError(f"{name} does not answer")
         await self._network.ask(int)
@@ -184,6 +190,11 @@ class Handle:
 
     async def snapshot(self, organization_id: str) -> BoardSnapshot | None:
         return await self.cluster.call(self.name, lambda shard: shard.snapshot(organization_id))
+
+
+def _over(waited: "asyncio.Future[None]") -> None:
+    if not waited.done():
+        waited.set_result(None)
 
 
 async def _awaited(work: Awaitable[T]) -> T:

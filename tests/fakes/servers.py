@@ -12,8 +12,9 @@ from actors.domain.call import Call
 from actors.domain.commands import InboxRow
 from actors.domain.effects import Effect, SignalProcessing
 from actors.domain.metrics import DayCounters, measured
-from actors.domain.organization import Organization, decide_all
+from actors.domain.organization import Organization, without_figures
 from actors.domain.policy import Policy
+from actors.domain.replacing import replaced
 from actors.domain.views import View
 from actors.ports import (
     AlreadyAppliedError,
@@ -78,6 +79,7 @@ class Tenant:
     stream: list[Entry] = field(default_factory=list[Entry])
     followers: list[Callable[[Entry], None]] = field(default_factory=list[Callable[[Entry], None]])
     _folds: list[Organization] = field(default_factory=list[Organization])
+    _figures: dict[tuple[date, int], DayCounters] = field(default_factory=dict[tuple[date, int], DayCounters])
 
     def __post_init__(self) -> None:
         self.slot = slot_of(self.organization_id)
@@ -92,12 +94,14 @@ class Tenant:
 
     def fold(self, day: date) -> Organization:
         """The judge: the fold over the set of distinct accepted events, in the order Postgres gave them."""
-        calls = self.recalled(len(self.history))
+        calls, seen = self.recalled(len(self.history)), (day, len(self.history))
+        if seen not in self._figures:
+            self._figures[seen] = self.sums(day, calls)
         return Organization(
             organization_id=self.organization_id,
             name=NAME,
             time_zone=self.time_zone,
-            today=self.sums(day, calls),
+            today=self._figures[seen],
             policy=self.policy,
             apply_sequence=len(self.history),
             calls=calls,
@@ -119,7 +123,7 @@ class Tenant:
         """The calls, and no figures, after so much of the history. It only grows: each of its rows is folded once."""
         folds = self._folds or [replace(NOTHING, organization_id=self.organization_id)]
         for row in self.history[len(folds) - 1 : apply_sequence]:
-            folds.append(decide_all(folds[-1], [row]).state)
+            folds.append(without_figures(folds[-1], [row]))
         self._folds = folds
         return folds[apply_sequence]
 
@@ -243,7 +247,7 @@ class Servers:
         assert (slot.owner, slot.epoch) == (batch.owner, batch.lease.epoch), "a stale owner's batch was accepted"
         for row_id, sequence in batch.marks:
             assert sequence == len(tenant.history) + 1, "apply_sequence has a hole"
-            applied = replace(tenant.waiting.pop(row_id), apply_sequence=sequence, outcome=batch.outcomes.get(row_id))
+            applied = replaced(tenant.waiting.pop(row_id), apply_sequence=sequence, outcome=batch.outcomes.get(row_id))
             tenant.history.append(applied)
         for call in batch.calls:
             tenant.calls[call.call_id] = call

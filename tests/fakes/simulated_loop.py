@@ -57,7 +57,8 @@ class _Step(asyncio.TimerHandle):
     def take(self) -> None:
         if self._cancelled:
             return
-        process = self._context.get(_PROCESS)
+        context = self._context
+        process = context.get(_PROCESS)
         if process is not None:
             if not process.stopped:
                 process.steps += 1
@@ -66,7 +67,7 @@ class _Step(asyncio.TimerHandle):
             if process.stopped:
                 process.held.append(self)
                 return
-        self._context.run(self._callback, *self._args)
+        context.run(self._callback, *self._args)
 
     _cancelled: bool
     _context: Context
@@ -83,6 +84,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._ready: deque[_Step] = deque()
         self._timers: list[tuple[float, float, _Step]] = []
         self._stopped: set[Process] = set()
+        self._tasks: list[asyncio.Task[Any]] = []
         self.faults: list[dict[str, Any]] = []
 
     def time(self) -> float:
@@ -106,7 +108,9 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def create_task(  # pyright: ignore[reportIncompatibleMethodOverride]  # typeshed's has a type parameter per coroutine
         self, coro: Coroutine[Any, Any, T], *, name: str | None = None, context: Context | None = None
     ) -> "asyncio.Task[T]":
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        task = asyncio.Task(coro, loop=self, name=name, context=context)
+        self._tasks.append(task)
+        return task
 
     def call_soon(
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -155,9 +159,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             self._run_until(main)
             for process in list(self._stopped):
                 self.resume(process)
-            self._run_until(self.create_task(_end_all()))
+            self._run_until(self.create_task(self._end_all()))
         finally:
             set_running_loop(None)
+            self._tasks.clear()
         return main.result()
 
     def _run_until(self, task: "asyncio.Task[Any]") -> None:
@@ -172,10 +177,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             for _ in range(len(ready)):
                 ready.popleft().take()
 
-
-async def _end_all() -> None:
-    myself = asyncio.current_task()
-    while others := asyncio.all_tasks() - {myself}:
-        for task in others:
-            task.cancel()
-        await asyncio.wait(others)
+    async def _end_all(self) -> None:
+        # Known here, in the order they began: asyncio's own list holds those of every loop, dead ones too.
+        myself = asyncio.current_task()
+        while others := [task for task in self._tasks if not task.done() and task is not myself]:
+            for task in others:
+                task.cancel()
+            await asyncio.wait(others)

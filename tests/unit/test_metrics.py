@@ -1,7 +1,6 @@
 """The figures against their definitions: whatever changes led to a set of calls, its figures are those of the set."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date
 from itertools import pairwise
 from unittest.mock import patch
@@ -105,7 +104,7 @@ def test_the_figures_are_those_of_the_set_of_calls(rounds: list[list[tuple[int, 
         changes = dict(each)
         # When a call was first seen does not change.
         changes = {
-            call: replace(new, created_at=held[call].created_at if call in held else new.created_at)
+            call: new._replace(created_at=held[call].created_at if call in held else new.created_at)
             for call, new in changes.items()
         }
         figures = figures.replacing_all([(held.get(call), new) for call, new in changes.items()])
@@ -158,7 +157,7 @@ def test_what_has_no_denominator_is_neither_nothing_nor_all() -> None:
 
 
 def test_a_clock_that_is_ahead_is_flagged_and_no_lag() -> None:
-    figures = DayCounters.of(DAY, ZONE, [replace(_call(), webhook_lags_ms=(-40, 10, 20))])
+    figures = DayCounters.of(DAY, ZONE, [_call()._replace(webhook_lags_ms=(-40, 10, 20))])
     assert (figures.webhooks, figures.clock_skewed, figures.webhook_lag.n) == (3, 1, 2)
 
 
