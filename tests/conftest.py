@@ -20,9 +20,17 @@ from tests.running_stack import other, product, stack
 
 __all__ = ["other", "product", "stack"]
 
+STACK_TEST_SECONDS = 900
 VALKEY_DATABASES = 16
 MEMORY = Path("/dev/shm")
 MEMORY_NEEDED = 4 * 2**30
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test of a running stack has time for what happens to it, and the first for the stack's start."""
+    for item in items:
+        if "stack" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(STACK_TEST_SECONDS))
 
 
 def roomy_memory() -> Path | None:

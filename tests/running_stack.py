@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from serve.stack.processes import reap
 from serve.stack.state import DataFolder
 from tests.e2e.product import Product
 
-READY_SECONDS = 240
-STOP_SECONDS = 90
+READY_SECONDS = 300
+STOP_SECONDS = 180
 
 
 def free_port() -> int:
@@ -71,6 +72,19 @@ class RunningStack:
 
     def shard_pids(self) -> dict[str, int]:
         return json.loads(self.data.dev_file.read_bytes())["shard_pids"]
+
+    def kill_shards(self) -> dict[str, int]:
+        """Kill every shard; returns those that were."""
+        before = self.shard_pids()
+        for pid in before.values():
+            with suppress(ProcessLookupError):  # it ended by itself
+                os.kill(pid, signal.SIGKILL)
+        return before
+
+    def replaced_shards(self, before: dict[str, int]) -> bool | None:
+        """Whether the same shards live, each in another process; None while not."""
+        now = self.shard_pids()
+        return (now.keys() == before.keys() and not set(now.values()) & set(before.values())) or None
 
     def product(self, *, other: bool = False) -> Product:
         told = json.loads(self.data.dev_file.read_bytes())

@@ -24,7 +24,7 @@ class Ledger:
 
     stack: RunningStack
 
-    def assert_whole(self, *, seconds: float = 60) -> None:
+    def assert_whole(self, *, seconds: float = 180) -> None:
         """Every accepted row applied once, positions without a gap, every effect confirmed, no repair ever needed."""
         eventually(lambda: asyncio.run(self._waiting()) == (0, 0) or None, seconds=seconds, what=self._told)
         for organization_id, applied, last, positions in asyncio.run(self.fetch(GAPS)):
@@ -60,7 +60,7 @@ class Ledger:
 
     async def fetch(self, query: str) -> list[asyncpg.Record]:
         """Run a statement in a connection of its own."""
-        connection = await asyncpg.connect(self.stack.setting("DATABASE_URL"), timeout=10)
+        connection = await asyncpg.connect(self.stack.setting("DATABASE_URL"), timeout=60)
         try:
             return await connection.fetch(query)
         finally:
@@ -68,7 +68,7 @@ class Ledger:
 
     async def execute(self, statements: str) -> None:
         """Run statements in a connection of their own."""
-        connection = await asyncpg.connect(self.stack.setting("DATABASE_URL"), timeout=10)
+        connection = await asyncpg.connect(self.stack.setting("DATABASE_URL"), timeout=60)
         try:
             await connection.execute(statements)
         finally:

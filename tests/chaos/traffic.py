@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Event, Thread
@@ -11,35 +12,37 @@ import httpx
 
 from serve.simulator.bodies import body_of
 from serve.simulator.script import ScriptedCall, expected
-from tests.e2e.product import Product
+from tests.e2e.product import Product, eventually
 from tests.e2e.scripts import LIFECYCLE, register, scripted
 
-ANSWER_SECONDS = 6.0
+ANSWER_SECONDS = 15.0
+HELD_SECONDS = 60.0
+FURTHER_SEEDS = 1_000
+"""Between the seeds of one batch of calls and the next."""
 
 
 @dataclass
 class Traffic:
-    """Sends the calls of `seed`, one message each `pause` seconds, round robin over the calls."""
+    """Sends the calls of `seed`, one message each `pause` seconds, round robin over the calls.
+
+    When they are told, as many others follow: a disturbance may take its time, and traffic outlasts it.
+    """
 
     product: Product
     seed: int
     calls: int = 12
     pause: float = 0.03
     answers: Counter[int] = field(default_factory=Counter[int])
+    problems: Counter[str] = field(default_factory=Counter[str])
+    """What was said with answers other than 200."""
     unanswered: int = 0
     refused: list[bytes] = field(default_factory=list[bytes])
     _stop: Event = field(default_factory=Event)
 
     def __post_init__(self) -> None:
-        self.script: list[ScriptedCall] = scripted(self.seed, self.calls)
-        register(self.product, self.script)
-        longest = max(len(call.messages) for call in self.script)
-        self._bodies = [
-            body_of(call, call.messages[place])
-            for place in range(longest)
-            for call in self.script
-            if place < len(call.messages) and call.messages[place].type in LIFECYCLE
-        ]
+        self.script: list[ScriptedCall] = []
+        self._seed = self.seed
+        self._bodies = self._further()
         self._thread = Thread(target=self._run)
 
     def __enter__(self) -> Self:
@@ -52,11 +55,29 @@ class Traffic:
 
     def _run(self) -> None:
         # Spread over the whole disturbance, however long it takes: the rest is sent at the end.
-        remaining = list(self._bodies)
-        while remaining and not self._stop.is_set():
-            self._send(remaining.pop(0))
+        remaining = self._bodies
+        while not self._stop.is_set():
+            if remaining:
+                self._send(remaining.pop(0))
+            else:
+                with suppress(httpx.HTTPError):  # the simulated provider may be away, too
+                    remaining = self._further()
             self._stop.wait(self.pause)
         self.refused.extend(remaining)
+
+    def _further(self) -> list[bytes]:
+        """Script calls that are in no other batch, and make the provider know them. Raises httpx.HTTPError."""
+        script = scripted(self._seed, self.calls)
+        register(self.product, script)
+        self.script.extend(script)
+        self._seed += FURTHER_SEEDS
+        longest = max(len(call.messages) for call in script)
+        return [
+            body_of(call, call.messages[place])
+            for place in range(longest)
+            for call in script
+            if place < len(call.messages) and call.messages[place].type in LIFECYCLE
+        ]
 
     def _send(self, body: bytes) -> None:
         try:
@@ -72,9 +93,10 @@ class Traffic:
             return
         self.answers[answer.status_code] += 1
         if answer.status_code != HTTPStatus.OK:
+            self.problems[answer.text[:300]] += 1
             self.refused.append(body)
 
-    def finish(self, *, seconds: float = 90) -> None:
+    def finish(self, *, seconds: float = 240) -> None:
         """Send again what was refused, then hold every call against its script."""
         deadline = time.monotonic() + seconds
         while self.refused and time.monotonic() < deadline:
@@ -83,7 +105,7 @@ class Traffic:
                 self._send(body)
         assert not self.refused, f"still refused: {len(self.refused)}"
         for call in self.script:
-            self._hold(call, seconds=max(10.0, deadline - time.monotonic()))
+            self._hold(call, seconds=max(HELD_SECONDS, deadline - time.monotonic()))
 
     def _hold(self, call: ScriptedCall, *, seconds: float) -> None:
         truth = expected(call)
@@ -103,6 +125,20 @@ class Traffic:
         told = [entry for entry in found["timeline"] if entry["provider"] == "vapi" and entry["type"] != "call-seen"]
         sent = [message for message in call.messages if message.type in LIFECYCLE]
         assert len(told) == len(sent), "every message once, none lost"
+
+    def acknowledged(self, count: int) -> None:
+        """Wait until so many messages more were acknowledged."""
+        goal = self.answers[HTTPStatus.OK] + count
+        eventually(lambda: self.answers[HTTPStatus.OK] >= goal or None, what=lambda: f"{self.answers} {self.problems}")
+
+    def assert_undisturbed(self) -> None:
+        """Every request was answered, and acknowledged.
+
+        But for one in twenty: on a busy machine a commit may take longer than a provider is let wait.
+        """
+        assert not self.unanswered
+        assert set(self.answers) <= {HTTPStatus.OK, HTTPStatus.SERVICE_UNAVAILABLE}, self.problems
+        assert self.answers[HTTPStatus.SERVICE_UNAVAILABLE] * 20 <= self.answers[HTTPStatus.OK], self.problems
 
     def last(self, seconds: float) -> None:
         """Let the traffic go on for that long."""

@@ -23,7 +23,7 @@ from serve.stack.state import DataFolder
 from serve.stack.temporal_server import start_temporal
 from storage.child_process import ChildProcess, free_port, spawn, wait_until_ready
 from storage.embedded import start_postgres, start_valkey
-from tests.e2e.product import Product, eventually
+from tests.e2e.product import REQUEST_SECONDS, Product, eventually
 
 PROJECT: Final = Path(__file__).parents[2]
 PATIENCE_SECONDS: Final = 240
@@ -53,7 +53,7 @@ class LocalCluster:
         self._dashboard = httpx.Client(
             base_url=f"http://127.0.0.1:{self._dashboard_port}",
             headers={"authorization": f"Bearer {token}"},
-            timeout=10,
+            timeout=REQUEST_SECONDS,
         )
 
     def start(self) -> Nodes:
@@ -88,7 +88,7 @@ class LocalCluster:
             organization_id=told["organization"],
             api_key=told["API key"],
             vapi_secret=told["webhook secret"],
-            http=httpx.Client(timeout=10),
+            http=httpx.Client(timeout=REQUEST_SECONDS),
         )
 
     def shards(self) -> dict[str, str]:

@@ -10,6 +10,10 @@ import httpx
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 120.0
+"""A wait ends as soon as what it waits for holds: on a busy machine anything may take its time."""
+REQUEST_SECONDS = 60.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
@@ -25,7 +29,7 @@ class Product:
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "Product":
         names = ("base_url", "live_url", "organization_id", "api_key", "vapi_secret")
-        return cls(**{name: told[name] for name in names}, http=httpx.Client(timeout=10))
+        return cls(**{name: told[name] for name in names}, http=httpx.Client(timeout=REQUEST_SECONDS))
 
     def close(self) -> None:
         self.http.close()
@@ -39,8 +43,13 @@ class Product:
         return self.http.post(url, json=body, headers=headers)
 
     def get(self, path: str, **query: str | int) -> httpx.Response:
-        """Read the organization's REST API."""
-        return self.http.get(self._url(path), params=query, headers=self._credential())
+        """Read the organization's REST API, again while nobody can answer it: an owner may be on the move."""
+
+        def asked() -> httpx.Response | None:
+            answer = self.http.get(self._url(path), params=query, headers=self._credential())
+            return None if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE else answer
+
+        return eventually(asked, what=lambda: f"{path} is not served")
 
     def put(self, path: str, document: Mapping[str, Any]) -> httpx.Response:
         """Change a setting of the organization."""
@@ -67,7 +76,7 @@ class Product:
         return answer.raise_for_status().json()
 
     def call_when(
-        self, call_id: str, holds: Callable[[dict[str, Any]], object], *, seconds: float = 30
+        self, call_id: str, holds: Callable[[dict[str, Any]], object], *, seconds: float = PATIENCE_SECONDS
     ) -> dict[str, Any]:
         """The call once `holds` of it is true."""
 
@@ -78,7 +87,7 @@ class Product:
         return eventually(probe, seconds=seconds, what=lambda: f"call {call_id}: {self.call(call_id)}")
 
 
-def eventually(probe: Callable[[], T | None], *, seconds: float, what: Callable[[], str]) -> T:
+def eventually(probe: Callable[[], T | None], *, what: Callable[[], str], seconds: float = PATIENCE_SECONDS) -> T:
     """The first answer of `probe` that is not None, within `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

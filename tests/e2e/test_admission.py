@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from actors.domain.admission import UNCHECKED
 from tests.e2e.product import Product, eventually
 
 SENTENCE = "Sorry, we cannot take your call right now. Please call again later. Goodbye."
@@ -35,17 +36,44 @@ class Desk:
         return [slot["call_id"] for slot in self.ledger()["slots"]]
 
     def until_held(self, *call_ids: str) -> None:
-        eventually(
-            lambda: True if self.held() == [*call_ids] else None, seconds=10, what=lambda: f"slots {self.ledger()}"
-        )
+        eventually(lambda: True if self.held() == [*call_ids] else None, what=lambda: f"slots {self.ledger()}")
+
+    def decided(self) -> tuple[str, dict[str, Any]]:
+        """A new caller whom the owner decides of, and what VAPI is answered.
+
+        Whom nobody decides of within the second is let in, as is promised; that one hangs up, and the next calls.
+        """
+
+        def asked() -> tuple[str, dict[str, Any]] | None:
+            call_id = f"caller-{uuid4()}"
+            answer = self.ask(call_id)
+            if self.product.call_when(call_id, lambda call: call["admission"])["admission"] != UNCHECKED:
+                return call_id, answer
+            assert "error" not in answer, "nobody refuses unchecked"
+            self.tell(call_id, "ended")
+            eventually(lambda: True if call_id not in self.held() else None, what=lambda: str(self.ledger()))
+            return None
+
+        return eventually(asked, what=lambda: "nobody decides")
+
+    def admitted(self) -> str:
+        """A new caller, who is let in and holds the slot."""
+        call_id, answer = self.decided()
+        assert "error" not in answer
+        self.until_held(call_id)
+        return call_id
+
+    def refused(self) -> str:
+        """A new caller, who is told so."""
+        call_id, answer = self.decided()
+        assert answer == {"error": SENTENCE}
+        return call_id
 
     def configure(self, **members: object) -> None:
         """Change settings, and wait until the owner decides by them."""
         self.product.patch("settings", members).raise_for_status()
         limit = members["concurrency_limit"]
-        eventually(
-            lambda: True if self.ledger()["limit"] == limit else None, seconds=10, what=lambda: str(self.ledger())
-        )
+        eventually(lambda: True if self.ledger()["limit"] == limit else None, what=lambda: str(self.ledger()))
 
     def release(self, call_id: str) -> dict[str, Any]:
         answer = self.product.act(f"slots/{call_id}/release", {"reason": "Gone, as its caller says."})
@@ -71,41 +99,34 @@ def desk(product: Product) -> Iterator[Desk]:
     desk.configure(**{name: before[name] for name in ("concurrency_limit", "refusal_message", "refusal_destination")})
 
 
-def callers(count: int) -> list[str]:
-    return [f"caller-{uuid4()}" for _ in range(count)]
-
-
 def test_at_the_limit_a_call_is_refused_until_another_ends(desk: Desk) -> None:
-    first, second, third = callers(3)
-    assert "error" not in desk.ask(first)
+    first = desk.admitted()
     (slot,) = desk.ledger()["slots"]
     assert (slot["call_id"], slot["state"], slot["admission"]) == (first, "reserved", "accepted")
-    assert desk.ask(second) == {"error": SENTENCE}
+    second = desk.refused()
+
     desk.tell(first, "in-progress")
     eventually(
         lambda: next((slot for slot in desk.ledger()["slots"] if slot["state"] == "live"), None),
-        seconds=10,
         what=lambda: str(desk.ledger()),
     )
     assert desk.held() == [first]
+
     desk.tell(first, "ended")
     desk.until_held()
-    assert "error" not in desk.ask(third)
-    assert desk.held() == [third]
+    desk.admitted()
     refused = desk.product.call_when(second, lambda call: call["admission"])
     assert refused["admission"] == "refused:concurrency"
 
 
 def test_a_released_slot_admits_the_next(desk: Desk) -> None:
-    gone, waiting = callers(2)
-    desk.ask(gone)
+    gone = desk.admitted()
     desk.tell(gone, "in-progress")
     desk.until_held(gone)
-    assert desk.ask(waiting) == {"error": SENTENCE}
+    desk.refused()
+
     assert desk.release(gone) == {"call_id": gone, "result": "released"}
     desk.until_held()
     assert [slot["call_id"] for slot in desk.ledger()["released"]] == [gone]
-    (admitted,) = callers(1)
-    assert "error" not in desk.ask(admitted)
-    assert desk.held() == [admitted]
+    desk.admitted()
     desk.tell(gone, "ended")

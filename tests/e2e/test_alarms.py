@@ -1,12 +1,11 @@
 """An alarm on the running product: rules are set, a call falls silent, somebody sees to it, the call ends."""
 
-import asyncio
 from http import HTTPStatus
 from typing import Any
 
 from serve.live.board import LiveBoard
 from serve.simulator.bodies import body_of
-from tests.e2e.live import until
+from tests.e2e.live import heard, until
 from tests.e2e.product import Product
 from tests.e2e.scripts import LIFECYCLE, a_call
 
@@ -15,19 +14,9 @@ def alarms(board: LiveBoard, call_id: str) -> dict[str, dict[str, Any]]:
     return {each["rule"]: each for each in board.incidents.values() if each["call_id"] == call_id}
 
 
-async def heard(product: Product, board: LiveBoard, call_id: str, spoken: bytes) -> None:
-    """Say it until it is on the board: what is said is delivered at most once, above all just after a slot moved."""
-
-    async def say() -> None:
-        while True:
-            product.post(spoken).raise_for_status()
-            await asyncio.sleep(1)  # as a caller does who was not heard
-
-    saying = asyncio.create_task(say())
-    try:
-        await until(product, board, lambda seen: bool((seen.calls.get(call_id) or {}).get("utterances")))
-    finally:
-        saying.cancel()
+def is_acknowledged(board: LiveBoard, incident_id: str) -> bool:
+    shown = (each for each in board.incidents.values() if each["incident_id"] == incident_id)
+    return any(each["acknowledged_at"] for each in shown)
 
 
 async def test_a_silent_and_too_long_call_raises_and_clears_when_it_ends(product: Product) -> None:
@@ -46,10 +35,10 @@ async def test_a_silent_and_too_long_call_raises_and_clears_when_it_ends(product
         await until(product, board, lambda seen: alarms(seen, call.call_id).keys() >= {"call-silent", "call-too-long"})
         silent = alarms(board, call.call_id)["call-silent"]
         assert silent["evidence"]["call_id"] == call.call_id
-        assert 2 <= silent["evidence"]["value"] <= 2 + 5
+        assert silent["evidence"]["value"] >= 2
         acknowledged = product.act(f"incidents/{silent['incident_id']}/acknowledge")
         assert acknowledged.status_code == HTTPStatus.ACCEPTED
-        await until(product, board, lambda seen: alarms(seen, call.call_id)["call-silent"]["acknowledged_at"])
+        await until(product, board, lambda seen: is_acknowledged(seen, silent["incident_id"]))
         for message in call.messages:
             if message.type in LIFECYCLE:
                 product.post(body_of(call, message)).raise_for_status()

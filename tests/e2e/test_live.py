@@ -2,7 +2,7 @@
 
 from serve.live.board import LiveBoard
 from serve.simulator.bodies import body_of
-from tests.e2e.live import until, until_level
+from tests.e2e.live import heard, until, until_level
 from tests.e2e.product import Product
 from tests.e2e.scripts import LIFECYCLE, a_call
 
@@ -20,9 +20,8 @@ async def test_a_call_appears_speaks_and_ends_on_the_board(product: Product) -> 
     spoken = next(each for each in call.messages if each.content.get("transcriptType") == "final")
     product.post(body_of(call, started)).raise_for_status()
     await until(product, board, lambda seen: status(seen, call.call_id) == "in-progress")
-    product.post(body_of(call, spoken)).raise_for_status()
-    text = str(spoken.content["transcript"])
-    await until(product, board, lambda seen: text in str(seen.calls[call.call_id].get("utterances")))
+    await heard(product, board, call.call_id, body_of(call, spoken))
+    assert str(spoken.content["transcript"]) in str(board.calls[call.call_id]["utterances"])
     for message in lifecycle:
         product.post(body_of(call, message)).raise_for_status()
     await until(product, board, lambda seen: status(seen, call.call_id) == "ended")

@@ -69,10 +69,10 @@ def test_a_live_call_is_on_the_board_until_it_ends(product: Product) -> None:
     def active() -> set[str]:
         return {each["call_id"] for each in product.get("calls/active", limit=500).raise_for_status().json()["calls"]}
 
-    eventually(lambda: True if call.call_id in active() else None, seconds=10, what=lambda: str(active()))
+    eventually(lambda: True if call.call_id in active() else None, what=lambda: str(active()))
     for message in messages[1:]:
         product.post(body_of(call, message)).raise_for_status()
-    eventually(lambda: True if call.call_id not in active() else None, seconds=10, what=lambda: str(active()))
+    eventually(lambda: True if call.call_id not in active() else None, what=lambda: str(active()))
 
 
 def test_the_same_call_id_belongs_to_each_organization_alone(product: Product, other: Product) -> None:

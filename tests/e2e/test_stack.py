@@ -5,14 +5,16 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
 from serve.stack.processes import marked
+from tests.e2e.product import REQUEST_SECONDS
 from tests.running_stack import RunningStack
 
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
@@ -29,15 +31,23 @@ def listeners(stack: RunningStack) -> list[tuple[psutil.Process, str, int]]:
     return [
         (process, connection.laddr.ip, connection.laddr.port)
         for process in marked(stack.data.marker)
-        for connection in process.net_connections("tcp")
+        for connection in connections(process)
         if connection.status == psutil.CONN_LISTEN and connection.laddr
     ]
+
+
+def connections(process: psutil.Process) -> Sequence[Any]:
+    try:
+        return process.net_connections("tcp")
+    except psutil.NoSuchProcess:  # ended since it was listed
+        return ()
 
 
 def test_haproxy_takes_the_requests(stack: RunningStack) -> None:
     told = json.loads(stack.data.dev_file.read_bytes())
     port = httpx.URL(told["base_url"]).port
-    assert [process.name() for process, _, listening in listeners(stack) if listening == port] == ["haproxy"]
+    # One that was replaced with its configuration may still let its connections end.
+    assert {process.name() for process, _, listening in listeners(stack) if listening == port} == {"haproxy"}
 
 
 def test_only_what_asks_for_the_clusters_token_listens_beyond_loopback(stack: RunningStack) -> None:
@@ -51,16 +61,17 @@ def test_rays_dashboard_asks_for_the_token(stack: RunningStack) -> None:
     assert record is not None
     url = f"http://127.0.0.1:{record.parts['Ray'].port}/api/cluster_status"
     token = stack.data.ray_token_file.read_text()
-    assert httpx.get(url).status_code == httpx.codes.UNAUTHORIZED
-    assert httpx.get(url, headers={"authorization": f"Bearer {token}"}).is_success
+    assert httpx.get(url, timeout=REQUEST_SECONDS).status_code == httpx.codes.UNAUTHORIZED
+    credential = {"authorization": f"Bearer {token}"}
+    assert httpx.get(url, headers=credential, timeout=REQUEST_SECONDS).is_success
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_killed_stack_starts_again_beside_another_and_leaves_nothing(stack: RunningStack, own_folder: Path) -> None:
     killed = RunningStack(own_folder)
     first = json.loads(killed.data.dev_file.read_bytes())
     os.kill(killed.process.pid, signal.SIGKILL)
-    killed.process.wait(10)
+    killed.process.wait()
     assert marked(killed.data.marker)
 
     again = RunningStack(own_folder)

@@ -61,7 +61,7 @@ def end_a_call(product: Product) -> str:
             return product.post({"message": message}).is_success or None
         return None
 
-    eventually(acknowledged, seconds=30, what=lambda: "no webhook is acknowledged")
+    eventually(acknowledged, what=lambda: "no webhook is acknowledged")
     return call_id
 
 
@@ -78,7 +78,7 @@ def all_on(cluster: LocalCluster, node: str) -> bool | None:
     return (recovered and applications == dict.fromkeys(APPLICATIONS, ("RUNNING", {node}))) or None
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_two_nodes_share_the_work_and_one_goes_on_without_the_other(cluster: LocalCluster) -> None:
     nodes: Nodes = cluster.start()
     cluster.call_supervisor("deploy")
