@@ -37,7 +37,8 @@ from storage.redis import open_redis
 from storage.sessions import Sessions
 from storage.tickets import Tickets
 from storage.upkeep import upkeep
-from workflows.worker import build_workers, connect_from, open_activities, run_workers
+from workflows.client import connect_from
+from workflows.worker import build_workers, open_activities, run_workers
 
 _ROUTER_CONNECTIONS: Final = 2
 _HUB_GRACE_SECONDS: Final = 10

@@ -11,7 +11,7 @@ from actors.ports import UnavailableError
 from actors.runtime import shard_names, shard_statuses
 from serve.config import Settings
 from serve.readiness import ReadinessCheck
-from workflows.worker import connect_from
+from workflows.client import connect_from
 
 _TEMPORAL_TIMEOUT = timedelta(seconds=1.5)
 

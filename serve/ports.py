@@ -5,6 +5,7 @@ import time
 
 from actors.ports import Ports
 from serve.config import Settings
+from serve.late_processing import LateProcessing
 from storage.effects import PostgresEffects
 from storage.journal import PostgresJournal
 from storage.live_feed import RedisLiveFeed
@@ -12,8 +13,6 @@ from storage.ownership import PostgresOwnership
 from storage.postgres import open_pool
 from storage.redis import open_redis
 from storage.snapshots import RedisSnapshots
-from workflows.client import TemporalProcessing
-from workflows.worker import connect_from
 
 _CONNECTIONS = 12
 
@@ -42,6 +41,6 @@ async def open_ports(settings: Settings) -> Ports:
         ownership=PostgresOwnership(pool),
         snapshots=RedisSnapshots(redis),
         feed=RedisLiveFeed(redis),
-        processing=TemporalProcessing(await connect_from(settings.worker)),
+        processing=LateProcessing(settings.worker),
         clock=SystemClock(),
     )

@@ -5,11 +5,13 @@ import base64
 import binascii
 from datetime import timedelta
 
+from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError, TLSConfig
 
 from actors.ports import UnavailableError
+from workflows.config import WorkerSettings
 from workflows.contracts import (
     CALL_CHANGED,
     CALL_PROCESSING_QUEUE,
@@ -56,6 +58,22 @@ async def connect(
         )
     except RuntimeError as away:
         raise TemporalUnavailableError("Temporal cannot be reached") from away
+
+
+async def connect_from(settings: WorkerSettings, *, lazy: bool = True) -> Client:
+    """A client by the settings. Workers need one that is not lazy (see `connect`)."""
+
+    def told(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    return await connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        client_cert_base64=told(settings.temporal_client_cert),
+        client_key_base64=told(settings.temporal_client_key),
+        api_key=told(settings.temporal_api_key),
+        lazy=lazy,
+    )
 
 
 def _decoded(text: str) -> bytes:

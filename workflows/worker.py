@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -28,7 +27,7 @@ from workflows.activities.internal_rows import InternalRows
 from workflows.activities.provider_questions import ProviderQuestions
 from workflows.activities.recording_copies import RecordingCopies
 from workflows.call_processing import CallProcessingWorkflow
-from workflows.client import connect
+from workflows.client import connect_from
 from workflows.config import WorkerSettings
 from workflows.contracts import CALL_PROCESSING_QUEUE, RECORDINGS_QUEUE
 from workflows.vendors.vapi import VapiClient
@@ -129,22 +128,6 @@ async def run_workers(workers: Sequence[Worker]) -> None:
     async with asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(worker.run())
-
-
-async def connect_from(settings: WorkerSettings, *, lazy: bool = True) -> Client:
-    """A client by the settings. Workers need one that is not lazy (see `connect`)."""
-
-    def told(secret: SecretStr | None) -> str | None:
-        return None if secret is None else secret.get_secret_value()
-
-    return await connect(
-        settings.temporal_address,
-        namespace=settings.temporal_namespace,
-        client_cert_base64=told(settings.temporal_client_cert),
-        client_key_base64=told(settings.temporal_client_key),
-        api_key=told(settings.temporal_api_key),
-        lazy=lazy,
-    )
 
 
 def _now() -> int:

@@ -32,7 +32,8 @@ from storage.redis import open_redis
 from storage.sealing import Sealer
 from storage.sessions import Sessions
 from storage.tickets import Tickets
-from workflows.worker import build_workers, connect_from, open_activities, run_workers
+from workflows.client import connect_from
+from workflows.worker import build_workers, open_activities, run_workers
 
 
 class NearShard:
