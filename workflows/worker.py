@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 from actors.logs import configure_logs
 from actors.ports import Delivery
 from storage.inbox import Inbox
+from storage.ledger import Ledger
 from storage.postgres import close_pool, open_pool
 from storage.processing import ProcessingStore
 from storage.provider_keys import ProviderKeys
@@ -26,6 +27,7 @@ from workflows.activities.discretion import Discretion
 from workflows.activities.internal_rows import InternalRows
 from workflows.activities.provider_questions import ProviderQuestions
 from workflows.activities.recording_copies import RecordingCopies
+from workflows.activities.usage import UsageBooking
 from workflows.call_processing import CallProcessingWorkflow
 from workflows.client import connect_from
 from workflows.config import WorkerSettings
@@ -48,6 +50,7 @@ class Activities:
     questions: ProviderQuestions
     records: CallRecords
     copies: RecordingCopies
+    booking: UsageBooking
 
 
 @asynccontextmanager
@@ -85,6 +88,7 @@ async def open_activities(
                 questions=ProviderQuestions(store, rows, vapi, key_of),
                 records=CallRecords(store, rows),
                 copies=RecordingCopies(store, rows, vapi, recordings, key_of=key_of, now=_now),
+                booking=UsageBooking(Ledger(pool), now=_now, nudge=lambda _: None),
             )
     finally:
         await inbox.close()
@@ -108,6 +112,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
             records.store_actions,
             records.announce_processed,
             copies.note_recording_missing,
+            activities.booking.book_usage,
         ],
         max_concurrent_activities=_MAX_ACTIVITIES,
         max_concurrent_local_activities=_MAX_ACTIVITIES,
