@@ -31,6 +31,18 @@ class Settings(BaseSettings):
     vapi_base_url: str = "https://api.vapi.ai"
     vapi_webhook_secret: SecretStr | None = None
     """Seeds the first organization only."""
+    stripe_secret_key: SecretStr | None = None
+    stripe_base_url: str | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    """Also what Twilio signs its webhooks with."""
+    twilio_from: str | None = None
+    twilio_base_url: str | None = None
+    resend_api_key: SecretStr | None = None
+    resend_webhook_secret: SecretStr | None = None
+    resend_from: str | None = None
+    resend_base_url: str | None = None
     recordings_url: str
     """`s3://bucket/prefix` (with the usual AWS_* variables) or `file:///folder`."""
     action_items_model: str | None = None

@@ -20,3 +20,19 @@ class WorkerSettings(BaseSettings):
     recordings_url: str
     """`s3://bucket/prefix` (with the usual AWS_* variables) or `file:///folder`."""
     vapi_base_url: str = "https://api.vapi.ai"
+
+    # A vendor without its secrets is off: what would ask it says so and goes on.
+    stripe_secret_key: SecretStr | None = None
+    stripe_base_url: str | None = None
+    """Another address than the vendor's own, as of the local simulator; so for each vendor."""
+    twilio_account_sid: str | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_from: str | None = None
+    """The number that text messages come from, in E.164."""
+    twilio_base_url: str | None = None
+    resend_api_key: SecretStr | None = None
+    resend_from: str | None = None
+    """Whom emails come from: `name@domain`, or `Name <name@domain>`."""
+    resend_base_url: str | None = None
+    public_base_url: str | None = None
+    """Where vendors reach us with what becomes of a message."""

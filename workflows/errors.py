@@ -2,6 +2,7 @@
 
 ProviderError
 ├── ProviderUnavailableError  away, too slow, overloaded (5xx, 429): worth another try
+│   └── AmbiguousError        no answer after it was sent: it may have been carried out
 ├── AbsentError               404 or 410: it has no such thing (any more)
 └── RefusedError              any other refusal, or an address we do not fetch from: trying again changes nothing
 
@@ -14,7 +15,18 @@ class ProviderError(Exception):
 
 
 class ProviderUnavailableError(ProviderError):
-    """The provider is away, too slow or overloaded."""
+    """The provider is away, too slow or overloaded. `retry_after_seconds` is what it asked for, if it did."""
+
+    def __init__(self, message: str = "", *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class AmbiguousError(ProviderUnavailableError):
+    """The request was sent and not answered: whether it was carried out is not known.
+
+    Worth another try as it is where the provider knows an idempotency key; elsewhere only after a look.
+    """
 
 
 class AbsentError(ProviderError):
@@ -22,4 +34,8 @@ class AbsentError(ProviderError):
 
 
 class RefusedError(ProviderError):
-    """The provider refuses, or we do."""
+    """The provider refuses, or we do. `code` is the provider's own name for the reason, if it gave one."""
+
+    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
