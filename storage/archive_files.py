@@ -31,6 +31,7 @@ Row: TypeAlias = dict[str, Any]
 
 GROUP_ROWS: Final = 8_192
 GROUP_BYTES: Final = 16 * 1024 * 1024
+_ROWS_AT_ONCE: Final = 256
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ORGANIZATION: Final = "organization_id"
@@ -197,13 +198,18 @@ class FileReader:
             digest.add(list(zip(*columns, strict=True)))
         return digest.content
 
-    def rows(self, organization_id: str, *, since: datetime, until: datetime) -> Iterator[Row]:
-        """The organization's rows of calls first seen in [since, until], newest first, with Postgres' own types."""
+    def rows(
+        self, organization_id: str, *, since: datetime, until: datetime, names: Sequence[str] | None = None
+    ) -> Iterator[Row]:
+        """The organization's rows of calls first seen in [since, until], newest first, with Postgres' own types.
+
+        `names` are the columns wanted (default: all); no other is read. One row group is held at a time.
+        """
         seen = "created_at" if "call_created_at" not in self._names else "call_created_at"
         for group in range(self.file.num_row_groups):
             if not self._can_hold(group, {_ORGANIZATION: (organization_id, organization_id), seen: (since, until)}):
                 continue
-            table = self.file.read_row_group(group)
+            table = self.file.read_row_group(group, columns=None if names is None else [*{_ORGANIZATION, seen, *names}])
             own = _compute.and_(
                 _compute.equal(table.column(_ORGANIZATION), organization_id),
                 _compute.and_(
@@ -211,8 +217,9 @@ class FileReader:
                     _compute.less_equal(table.column(seen), _arrow.scalar(until, _arrow.timestamp("us", tz="UTC"))),
                 ),
             )
-            for row in table.filter(own).to_pylist():
-                yield self._as_stored(row)
+            for some in table.filter(own).to_batches(max_chunksize=_ROWS_AT_ONCE):
+                for row in some.to_pylist():
+                    yield self._as_stored(row)
 
     def _can_hold(self, group: int, bounds: Mapping[str, tuple[Any, Any]]) -> bool:
         metadata = self.file.metadata.row_group(group)
@@ -225,6 +232,8 @@ class FileReader:
     def _as_stored(self, row: Row) -> Row:
         told: Row = {}
         for field in self.file.schema_arrow:
+            if field.name not in row:
+                continue
             value, kind = row[field.name], field.metadata[b"postgres_type"]
             if value is not None and kind == b"uuid":
                 value = UUID(value)

@@ -1,32 +1,36 @@
 """An organization's calls of months that were archived, as if they were still in Postgres.
 
 Every method takes the reads of the request first and looks into the files afterwards: a row that Postgres no longer
-showed was in them before. What Postgres shows counts over the files, and a later part over an earlier one, because a
-call's row is always written whole.
+showed was in them before. What Postgres shows counts over the files.
 """
 
-import asyncio
-import heapq
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import chain, islice
-from typing import Final, TypeAlias
+from typing import Final
 from uuid import UUID
 
-from obstore.exceptions import BaseError
-
 from storage.archive import may_be_archived
-from storage.archive_files import FileReader, Row, open_archive
+from storage.archive_files import Row, open_archive
+from storage.archive_parts import ArchiveThreads, Month, Place, newest_first, place_of, rows_of_call
+from storage.archive_search import JUDGED, LOOKED_THROUGH, WordsOf
 from storage.call_filter import CallFilter, Position
 from storage.calls import CallRecord, TenantReader
-from storage.errors import StorageUnavailableError
 from storage.postgres import Pool, fetch
 
-_SECONDS: Final = 10.0
+_EXPORTED_AT_ONCE: Final = 500
 
-Month: TypeAlias = Mapping[str, Sequence[str]]
-"""Paths of a month's files by table, the newest part first."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Calls in which words were said, newest first; by row id what was said around them; where to go on, if at all."""
+
+    rows: Sequence[Row]
+    said: Mapping[UUID, str]
+    after: Position | None
 
 
 class ArchiveReader:
@@ -35,6 +39,7 @@ class ArchiveReader:
     def __init__(self, pool: Pool, url: str) -> None:
         self._pool = pool
         self._store = open_archive(url)
+        self._threads = ArchiveThreads()
         self._columns: Sequence[str] = ()
 
     async def calls_before(
@@ -44,19 +49,69 @@ class ArchiveReader:
         page = await reads.calls_before(position, since=since, only=only, limit=limit)
         months = await self._months(since, position.created_at, now=now)
         while months:
-            async with _answered():
-                told = await asyncio.to_thread(
-                    self._candidates, months, reads.organization_id, position, since=since, only=only, limit=limit
-                )
+            wanted = self._wanted(months, reads.organization_id, position, since=since, only=only)
+            told = await self._next(wanted, limit)
             if not told:
                 break
-            newer = await reads.calls_among([(row["id"], row["created_at"]) for row in told])
-            fresh = [row for row in told if row["id"] not in newer]
-            page = sorted([*page, *fresh], key=_order, reverse=True)[:limit]
-            position = Position(created_at=told[-1]["created_at"], row_id=told[-1]["id"])
-            if len(told) < limit or (len(page) == limit and _order(page[-1]) >= _order(told[-1])):
+            page = sorted([*page, *await self._fresh(reads, told)], key=place_of, reverse=True)[:limit]
+            position = _position(place_of(told[-1]))
+            if len(told) < limit or (len(page) == limit and place_of(page[-1]) >= place_of(told[-1])):
                 break
         return page
+
+    async def every_call(
+        self, reads: TenantReader, position: Position, *, since: datetime, only: CallFilter, now: datetime
+    ) -> AsyncGenerator[Row]:
+        """As TenantReader.every_call, over the archive too: a few hundred rows of each are held at once."""
+        async with aclosing(reads.every_call(position, since=since, only=only)) as stored:
+            row = await anext(stored, None)
+            months = await self._months(since, position.created_at, now=now)
+            if months and only.words is not None:
+                searched = self._every_call_with_words(reads, only.words, position, since=since, only=only, now=now)
+                async with aclosing(searched):
+                    async for each in searched:
+                        yield each
+                return
+            archived = self._every_archived(reads, months, position, since=since, only=only)
+            async with aclosing(archived):
+                kept = await anext(archived, None)
+                while row is not None or kept is not None:
+                    if row is not None and (kept is None or place_of(row) > place_of(kept)):
+                        yield row
+                        row = await anext(stored, None)
+                    elif kept is not None:
+                        yield kept
+                        kept = await anext(archived, None)
+
+    async def calls_with_words(
+        self,
+        reads: TenantReader,
+        words: str,
+        position: Position,
+        *,
+        since: datetime,
+        only: CallFilter,
+        limit: int,
+        now: datetime,
+    ) -> Found:
+        """As TenantReader.calls_with_words, over the archive too, of which a bounded amount is looked through."""
+        stored, after = await reads.calls_with_words(words, position, since=since, only=only, limit=limit)
+        said = dict(await reads.highlights(words, stored))
+        rows = list(stored)
+        # What is older than this was not looked through by Postgres, and need not be in the files.
+        bounds = [(after.created_at, after.row_id)] if after is not None else []
+        oldest = max(since, after.created_at) if after is not None else since
+        months = await self._months(oldest, position.created_at, now=now)
+        if months:
+            found = await self._search(reads, months, words, position, since=oldest, only=only, limit=limit)
+            rows = sorted([*rows, *found.rows], key=place_of, reverse=True)
+            said |= found.said
+            bounds += [(found.after.created_at, found.after.row_id)] if found.after is not None else []
+        if bounds:
+            rows = [row for row in rows if place_of(row) >= max(bounds)]
+        if len(rows) > limit:
+            return Found(rows=rows[:limit], said=said, after=_position(place_of(rows[limit - 1])))
+        return Found(rows=rows, said=said, after=_position(max(bounds)) if bounds else None)
 
     async def call(self, reads: TenantReader, call_id: str, *, now: datetime) -> CallRecord | None:
         """As TenantReader.call, completed from the archive; marked `archived` when something is from there."""
@@ -90,12 +145,15 @@ class ArchiveReader:
         row_id, created_at = key
         kept: dict[str, Sequence[Row]] = {}
         for month in await self._months(created_at, created_at, now=now):
-            async with _answered():
-                for table, paths in month.items():
-                    rows = await asyncio.to_thread(
-                        self._newest, paths, reads.organization_id, row_id=row_id, created_at=created_at
+            for table, paths in month.items():
+                rows = await self._threads.run(
+                    partial(
+                        *(rows_of_call, self._store, paths, reads.organization_id),
+                        row_id=row_id,
+                        created_at=created_at,
                     )
-                    kept |= {table: rows} if rows else {}
+                )
+                kept |= {table: rows} if rows else {}
         return kept
 
     async def _months(self, since: datetime, until: datetime, *, now: datetime) -> Sequence[Month]:
@@ -109,63 +167,121 @@ class ArchiveReader:
             months.setdefault(row["month"], {}).setdefault(row["table_name"], []).append(row["path"])
         return list(months.values())
 
-    def _candidates(
+    def _wanted(
+        self, months: Sequence[Month], organization_id: str, position: Position, *, since: datetime, only: CallFilter
+    ) -> Iterator[Row]:
+        """Archived calls after the position that the filters let through; some of them Postgres may have newer."""
+        before = (position.created_at, position.row_id)
+        return (
+            self._call_row(row)
+            for row in self._rows(months, "calls", organization_id, since=since, until=position.created_at)
+            if place_of(row) < before and only.matches(row)
+        )
+
+    def _rows(
         self,
         months: Sequence[Month],
+        table: str,
         organization_id: str,
+        *,
+        since: datetime,
+        until: datetime,
+        names: Sequence[str] | None = None,
+    ) -> Iterator[Row]:
+        """No file is opened before the first row is asked for, nor the next month's before the month's last."""
+        return chain.from_iterable(
+            newest_first(self._store, month, table, organization_id, since=since, until=until, names=names)
+            for month in months
+        )
+
+    async def _next(self, rows: Iterator[Row], count: int) -> Sequence[Row]:
+        return await self._threads.run(lambda: list(islice(rows, count)))
+
+    async def _fresh(self, reads: TenantReader, told: Sequence[Row]) -> Sequence[Row]:
+        """Without those that Postgres has newer."""
+        newer = await reads.calls_among([(row["id"], row["created_at"]) for row in told])
+        return [row for row in told if row["id"] not in newer]
+
+    async def _every_archived(
+        self, reads: TenantReader, months: Sequence[Month], position: Position, *, since: datetime, only: CallFilter
+    ) -> AsyncGenerator[Row]:
+        rows = self._wanted(months, reads.organization_id, position, since=since, only=only)
+        while told := await self._next(rows, _EXPORTED_AT_ONCE):
+            for row in await self._fresh(reads, told):
+                yield row
+
+    async def _every_call_with_words(
+        self, reads: TenantReader, words: str, position: Position, *, since: datetime, only: CallFilter, now: datetime
+    ) -> AsyncGenerator[Row]:
+        after: Position | None = position
+        while after is not None:
+            found = await self.calls_with_words(
+                reads, words, after, since=since, only=only, limit=_EXPORTED_AT_ONCE, now=now
+            )
+            for row in found.rows:
+                yield row
+            after = found.after
+
+    async def _search(
+        self,
+        reads: TenantReader,
+        months: Sequence[Month],
+        words: str,
         position: Position,
         *,
         since: datetime,
         only: CallFilter,
         limit: int,
-    ) -> Sequence[Row]:
-        """The first archived calls after the position; some of them Postgres may have newer."""
-        before = (position.created_at, position.row_id)
-        rows = chain.from_iterable(
-            self._calls(month.get("calls", ()), organization_id, since=since, until=position.created_at)
-            for month in months
+    ) -> Found:
+        """Archived calls after the position in whose archived transcripts the words occur, as far as it got."""
+        query = WordsOf(reads, words)
+        await query.prepare()
+        transcripts = self._rows(
+            *(months, "call_transcripts", reads.organization_id),
+            since=since,
+            until=position.created_at,
+            names=("call_id", "call_created_at", "transcript_text"),
         )
-        wanted = (row for row in rows if _order(row) < before and only.matches(row))
-        return [self._call_row(row) for row in islice(wanted, limit)]
+        before = (position.created_at, position.row_id)
+        following = (row for row in transcripts if place_of(row) < before)
+        rows: list[Row] = []
+        said: dict[UUID, str] = {}
+        looked_through = judged = 0
+        last: Place | None = None
+        while True:
+            looked = await self._threads.run(lambda: query.look(following))
+            calls = await self._calls_of(reads, months, list(looked.maybe), only=only)
+            newer = await query.told_anew([place_of(row) for row in calls])
+            calls = [row for row in calls if row["id"] not in newer]
+            texts = [looked.maybe[place_of(row)] for row in calls]
+            marks = await query.judge(texts)
+            rows += [calls[place] for place in sorted(marks)]
+            said |= {calls[place]["id"]: marked for place, marked in marks.items()}
+            looked_through += looked.characters
+            judged += sum(map(len, texts))
+            last = looked.last
+            if last is None or len(rows) > limit or looked_through >= LOOKED_THROUGH or judged >= JUDGED:
+                return Found(rows=rows, said=said, after=_position(last) if last is not None else None)
+
+    async def _calls_of(
+        self, reads: TenantReader, months: Sequence[Month], places: Sequence[Place], *, only: CallFilter
+    ) -> Sequence[Row]:
+        """Those of the calls that the filters let through, newest first."""
+        if not places:
+            return ()
+        wanted = frozenset(places)
+        archived = (
+            self._call_row(row)
+            for row in self._rows(months, "calls", reads.organization_id, since=min(wanted)[0], until=max(wanted)[0])
+            if place_of(row) in wanted and only.matches(row)
+        )
+        kept = await self._fresh(reads, await self._next(archived, len(wanted)))
+        stored = await reads.calls_of([(row_id, at) for at, row_id in places], only=only)
+        return sorted([*kept, *stored], key=place_of, reverse=True)
 
     def _call_row(self, row: Row) -> Row:
         """With every column that `calls` has today: one that is younger than the file is empty."""
         return {**dict.fromkeys(self._columns), **row, "archived": True}
-
-    def _calls(self, paths: Sequence[str], organization_id: str, *, since: datetime, until: datetime) -> Iterator[Row]:
-        """A month's calls, newest first, each from the newest part that has it."""
-        parts: list[Iterator[Row]] = []
-        newer: frozenset[UUID] = frozenset()
-        for path in paths:
-            file = FileReader(self._store, path)
-            parts.append(_without(newer, file.rows(organization_id, since=since, until=until)))
-            # Only what came late is gone through twice; the oldest part has nothing below it.
-            if path != paths[-1]:
-                newer |= {row["id"] for row in file.rows(organization_id, since=since, until=until)}
-        return heapq.merge(*parts, key=_order, reverse=True)
-
-    def _newest(
-        self, paths: Sequence[str], organization_id: str, *, row_id: UUID, created_at: datetime
-    ) -> Sequence[Row]:
-        """A call's rows of one table, from the newest part that has any: they are always written together."""
-        for path in paths:
-            found = FileReader(self._store, path).rows(organization_id, since=created_at, until=created_at)
-            rows = [row for row in found if row["call_id" if "call_id" in row else "id"] == row_id]
-            if rows:
-                return rows
-        return ()
-
-
-@asynccontextmanager
-async def _answered() -> AsyncGenerator[None]:
-    """Every fault of the object store, and its silence, under one name."""
-    try:
-        async with asyncio.timeout(_SECONDS):
-            yield
-    except FileNotFoundError as replaced:
-        raise StorageUnavailableError("the archive is being written anew") from replaced
-    except (BaseError, OSError, TimeoutError) as away:
-        raise StorageUnavailableError("the object store refused or did not answer") from away
 
 
 def _missing_in(call: Row, kept: Mapping[str, Sequence[Row]]) -> Row:
@@ -182,12 +298,8 @@ def _missing_in(call: Row, kept: Mapping[str, Sequence[Row]]) -> Row:
     return told
 
 
-def _without(newer: frozenset[UUID], rows: Iterator[Row]) -> Iterator[Row]:
-    return (row for row in rows if row["id"] not in newer)
-
-
-def _order(row: Row) -> tuple[datetime, UUID]:
-    return row["created_at"], row["id"]
+def _position(place: Place) -> Position:
+    return Position(created_at=place[0], row_id=place[1])
 
 
 def _month(at: datetime) -> date:

@@ -56,6 +56,9 @@ async def export_calls(
 ) -> StreamingResponse:
     """Every call of a range of at most 93 days that the filters let through, newest first, all of one moment.
 
+    Those of archived months too, marked `archived`: slower to read, and slowest with `search`, for which every
+    transcript of such a month is gone through. A file takes at most 5 minutes: over archived months ask month by month.
+
     CSV with a header, or a JSON object on each line; the members are those of a call in a list. A cell of CSV that a
     spreadsheet would run as a formula begins with an apostrophe. An answer that breaks off is not complete.
     """
@@ -79,7 +82,9 @@ async def _rows(services: Services, caller: Principal, dates: DateRange, only: C
     async with (
         services.exports,
         services.reading(caller) as reads,
-        aclosing(reads.every_call(dates.start, since=dates.since, only=only)) as rows,
+        aclosing(
+            services.archive.every_call(reads, dates.start, since=dates.since, only=only, now=services.now())
+        ) as rows,
     ):
         async for row in rows:
             yield row

@@ -40,8 +40,10 @@ async def list_calls(
     """Calls first seen in a range of at most 93 days, newest first; those of archived months too.
 
     A cursor carries its range, and belongs to the filters it was made with: repeat those, or begin without it. A search
-    that other filters narrow may answer a page that is not full and still has a `next_cursor`. Words, recordings and
-    incidents are looked for in months that are not archived.
+    may answer a page that is not full, or empty, and still has a `next_cursor`: where other filters narrow it, and over
+    archived months. Those have no index of words, so that a page looks through at most 64 million characters of
+    transcripts there and lets the database judge at most 4 million; ask month by month. `has_recording` and
+    `has_incident` find nothing in archived months.
     """
     only = query.filter()
     if query.cursor is None:
@@ -52,10 +54,10 @@ async def list_calls(
         dates, position = held.dates, held.position
     async with services.reading(caller) as reads:
         if only.words is not None:
-            rows, after = await reads.calls_with_words(
-                only.words, position, since=dates.since, only=only, limit=query.limit
+            searched = await services.archive.calls_with_words(
+                reads, only.words, position, since=dates.since, only=only, limit=query.limit, now=services.now()
             )
-            said = await reads.highlights(only.words, rows)
+            rows, said, after = searched.rows, searched.said, searched.after
         else:
             found = await services.archive.calls_before(
                 reads, position, since=dates.since, only=only, limit=query.limit + 1, now=services.now()

@@ -113,3 +113,30 @@ from archive_files
 join archive_parts using (month, part)
 where month between $1 and $2 and rows > 0 and state in ('detaching', 'detached', 'verified', 'archived')
 order by month desc, part desc, table_name;
+
+-- name: words_as_query
+-- What Postgres makes of the words somebody types.
+select websearch_to_tsquery('simple', $1)::text;
+
+-- name: texts_with_words
+-- Which of the transcripts $2, by their place from 1, say the words $1 as the index of transcripts would find them, with
+-- what was said around them, marked as `calls_highlighted` does.
+select told.place, ts_headline(
+    'simple',
+    translate(told.said, U&'\0001\0002\0003', ''),
+    websearch_to_tsquery('simple', $1),
+    U&'StartSel=\0002, StopSel=\0003, FragmentDelimiter=\0001, MaxFragments=3, MaxWords=24, MinWords=8'
+) as marked
+from unnest($2::text[]) with ordinality as told (said, place)
+where to_tsvector('simple', told.said) @@ websearch_to_tsquery('simple', $1)
+    -- Nothing but marks: there all transcripts are found, as in search_calls.
+    or numnode(websearch_to_tsquery('simple', $1)) = 0
+order by told.place;
+
+-- name: told_anew
+-- Which of some calls, told by id and first sight, have come back with a transcript since their month was archived.
+select said.call_id
+from unnest($2::uuid[], $3::timestamptz[]) as told (id, created_at)
+join call_transcripts as said
+    on said.call_id = told.id and said.call_created_at = told.created_at and said.organization_id = $1
+join calls on calls.id = told.id and calls.created_at = told.created_at and calls.organization_id = $1;

@@ -12,6 +12,7 @@ from actors.domain.call import Call, CallFields, CallStatus
 from actors.ports import Batch, Lease
 from actors.slots import SLOTS, slot_of
 from storage import archive as archive_module
+from storage import archive_reader, archive_search
 from storage.journal import PostgresJournal
 from storage.ownership import PostgresOwnership
 from storage.postgres import Pool
@@ -27,6 +28,14 @@ async def past(database_url: str, pool: Pool, tmp_path: Path) -> PastMonth:
     made = PastMonth(database_url=database_url, pool=pool, folder=tmp_path / "recordings")
     await made.open()
     return made
+
+
+@pytest.fixture
+def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row groups and portions of which a month has several."""
+    monkeypatch.setattr(archive_module, "GROUP_ROWS", 5)
+    monkeypatch.setattr(archive_reader, "_EXPORTED_AT_ONCE", 3)
+    monkeypatch.setattr(archive_search, "_ROWS_AT_ONCE", 3)
 
 
 async def answer(client: Client, tenant: Tenant, path: str, **query: Any) -> dict[str, Any]:
@@ -158,3 +167,142 @@ async def test_the_object_store_away_is_told_and_other_months_answer(
         file.unlink()
     assert (await client.get(f"{tenant.path}/calls/call-1", headers=tenant.credential)).status_code == 503
     assert (await answer(client, tenant, "/calls"))["calls"] == []
+
+
+async def say(past: PastMonth, tenant: Tenant, call_id: str, text: str, *, hour: int, **told: Any) -> None:
+    row_id = await past.add_call(tenant.organization_id, call_id, hour=hour, **told)
+    await past.pool.execute("update call_transcripts set transcript_text = $2 where call_id = $1", row_id, text)
+
+
+async def searched(client: Client, tenant: Tenant, words: str, **query: Any) -> tuple[list[dict[str, Any]], Any]:
+    """Calls and highlights over all pages."""
+    calls: list[dict[str, Any]] = []
+    highlights: dict[str, Any] = {}
+    cursor: dict[str, Any] = {}
+    while True:
+        told = await answer(client, tenant, "/calls", **month(search=words, **query), **cursor)
+        calls += told["calls"]
+        highlights |= told["highlights"]
+        if told["next_cursor"] is None:
+            return calls, highlights
+        cursor = {"cursor": told["next_cursor"]}
+
+
+SEARCHES = (
+    "refund",
+    "REFUND please",
+    '"please refund"',
+    "refund -please",
+    "-refund",
+    "refund or Käse",
+    "KÄSE",
+    "no-such-word",
+    "!",
+    "x.example.com",
+)
+
+
+@pytest.mark.usefixtures("small_portions")
+async def test_words_of_an_archived_month_are_found_as_before(
+    client: Client, tenant: Tenant, stranger: Tenant, past: PastMonth
+) -> None:
+    texts = (
+        "AI: Hello\nUser: a refund, please",
+        "please refund it",
+        "Das ist KÄSE <b>",
+        "see http://x.example.com/refund for a refund",
+        "nothing",
+    )
+    for place in range(20):
+        for who in (tenant, stranger):
+            direction = "web" if place % 3 else "inbound"
+            await say(past, who, f"{place}", texts[place % 5], hour=place // 2, direction=direction)
+    asked = [{"words": words, "limit": limit} for words in SEARCHES for limit in (3, 50)]
+    asked += [{"words": "refund", "limit": 2, "direction": "web"}]
+    before = [await searched(client, tenant, **each) for each in asked]
+    assert [len(calls) for calls, _ in before[::2]] == [12, 8, 4, 4, 8, 16, 4, 0, 20, 4, 7]
+    await past.archive()
+    for each, (calls, highlights) in zip(asked, before, strict=True):
+        told = await searched(client, tenant, **each)
+        assert told == ([{**call, "archived": True} for call in calls], highlights), each
+
+
+async def test_a_search_looks_through_a_bounded_part_of_the_archive_at_a_time(
+    client: Client, tenant: Tenant, past: PastMonth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_search, "_ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(archive_reader, "LOOKED_THROUGH", 100)
+    for place in range(8):
+        await say(past, tenant, f"{place}", "needle" if place == 0 else "hay" * 20, hour=place)
+    await past.archive()
+    first = await answer(client, tenant, "/calls", **month(search="needle"))
+    assert first["calls"] == []
+    assert first["next_cursor"] is not None
+    calls, _ = await searched(client, tenant, "needle")
+    assert [call["call_id"] for call in calls] == ["0"]
+
+
+async def test_what_was_said_anew_of_an_archived_call_counts_in_a_search(
+    client: Client, tenant: Tenant, past: PastMonth
+) -> None:
+    await say(past, tenant, "call-1", "first words", hour=1)
+    await say(past, tenant, "call-2", "first words", hour=2)
+    await past.archive()
+    await past.pool.execute("delete from call_keys where provider_call_id = 'call-1'")
+    await say(past, tenant, "call-1", "other words", hour=1)
+    for _ in range(2):
+        assert [call["call_id"] for call in (await searched(client, tenant, "first"))[0]] == ["call-2"]
+        assert [call["call_id"] for call in (await searched(client, tenant, "words", limit=1))[0]] == [
+            "call-2",
+            "call-1",
+        ]
+        await past.archive()
+
+
+@pytest.mark.usefixtures("small_portions")
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+async def test_a_file_of_an_archived_month_is_that_of_before(
+    client: Client, tenant: Tenant, stranger: Tenant, past: PastMonth, kind: str
+) -> None:
+    for place in range(17):
+        for who in (tenant, stranger):
+            direction = "web" if place % 3 else "inbound"
+            await say(past, who, f"{place}", "yes" if place % 2 else "no", hour=place // 2, direction=direction)
+    asked = ({}, {"direction": "web"}, {"search": "yes"}, {"search": "yes", "direction": "inbound"})
+
+    async def files() -> list[list[str]]:
+        told: list[list[str]] = []
+        for each in asked:
+            path, query = f"{tenant.path}/calls/export", month(format=kind, **each)
+            got = await client.get(path, params=query, headers=tenant.credential)
+            assert got.status_code == 200, got.text
+            told.append(got.text.splitlines())
+        return told
+
+    before = await files()
+    assert [len(lines) - (kind == "csv") for lines in before] == [17, 11, 8, 3]
+    await past.archive()
+    # One that came late is in Postgres, and among the others in its place.
+    await past.pool.execute("delete from call_keys where provider_call_id = '3'")
+    await say(past, tenant, "3", "yes", hour=1, direction="inbound")
+    after = await files()
+    marked = ("False", "True") if kind == "csv" else ('"archived":false', '"archived":true')
+    for lines, archived in zip(before, after, strict=True):
+        assert sum(marked[0] in line for line in archived) == sum(_is_call(line, "3", kind) for line in lines)
+        assert [line.replace(*marked[::-1]) for line in archived] == lines
+
+
+def _is_call(line: str, call_id: str, kind: str) -> bool:
+    return line.startswith(f"{call_id}," if kind == "csv" else f'{{"call_id":"{call_id}"')
+
+
+async def test_a_file_of_a_month_whose_archive_is_away_is_refused_whole(
+    client: Client, tenant: Tenant, past: PastMonth
+) -> None:
+    await past.add_call(tenant.organization_id, "call-1")
+    await past.archive()
+    for file in past.folder.rglob("*.parquet"):
+        file.unlink()
+    for path, query in (("/calls/export", month()), ("/calls", month(search="hello"))):
+        got = await client.get(tenant.path + path, params=query, headers=tenant.credential)
+        assert got.status_code == 503
