@@ -99,6 +99,7 @@ class TenantReader:
 
     async def calls_before(self, position: Position, *, since: datetime, only: CallFilter, limit: int) -> Sequence[Row]:
         """Calls first seen at or after `since` that come after `position` in the order, newest first; not by words."""
+        await self._plan_for(only, None)
         return await self._rows("calls_page", *self._page(position, since, limit, only, None))
 
     async def calls_with_words(
@@ -114,6 +115,7 @@ class TenantReader:
         looked, more = said[:most], len(said) > most
         if not looked:
             return [], None
+        await self._plan_for(only, looked)
         rows = await self._rows("calls_page", *self._page(position, since, limit + 1, only, looked))
         if len(rows) > limit:
             return rows[:limit], Position(created_at=rows[limit - 1]["created_at"], row_id=rows[limit - 1]["id"])
@@ -131,6 +133,7 @@ class TenantReader:
             if len(said) > MOST_FOUND:
                 raise TooManyFoundError(MOST_FOUND)
         arguments = self._page(position, since, None, only, said)
+        await self._plan_for(only, said)
         cursor = self._connection.cursor(
             statement("calls_page"), self._organization_id, *arguments, prefetch=_FETCHED_AT_ONCE
         )
@@ -146,6 +149,11 @@ class TenantReader:
         # The end of the range is exclusive, and a position may lie at the very moment of a call.
         until = position.created_at + timedelta(microseconds=1)
         return await self._rows("calls_said", words, since, until, position.created_at, position.row_id, most)
+
+    async def _plan_for(self, only: CallFilter, ids: Sequence[Any] | None) -> None:
+        # A plan made once for whatever may be asked reads the whole range: no index serves a filter that may be absent.
+        if only.narrows or ids is not None:
+            await self._connection.execute(statement("plan_for_arguments"))
 
     @staticmethod
     def _page(
@@ -191,6 +199,7 @@ class TenantReader:
         times = [at for _, at in places]
         just_after = Position(created_at=max(times) + timedelta(microseconds=1), row_id=UUID(int=0))
         ids = [row_id for row_id, _ in places]
+        await self._plan_for(only, ids)
         return await self._rows(
             "calls_page", min(times), just_after.created_at, just_after.row_id, None, *only.columns, ids
         )

@@ -18,10 +18,12 @@ Document: TypeAlias = dict[str, Any]
 
 KEPT_REQUESTS: Final = 2_000
 KEPT_CALLS: Final = 20_000
+KEPT_COMMANDS: Final = 1_000
 KEPT_SECONDS: Final = 86_400
 
 _SHARED: Final = "simulator:requests"
 _FAULTS: Final = "simulator:faults"
+_COMMANDS: Final = "simulator:commands"
 _CALLS: Final = "simulator:calls"
 """Scores are `updatedAt` in ms, so that a listing by time and the oldest to drop are one range each."""
 
@@ -114,6 +116,22 @@ class SimulatorStore:
             keys = [_record_key(_text(call_id)) for call_id in found]
             records = await self._redis.mget(keys) if keys else []
         return [orjson.loads(record) for record in records if record is not None]
+
+    async def add_command(self, organization_id: str, call_id: str, command: Document) -> None:
+        """Keep a command for whoever simulates the call."""
+        key = f"{_COMMANDS}:{organization_id}"
+        kept: Any = {"call_id": call_id, "command": orjson.dumps(command)}
+        async with answered(), self._redis.pipeline(transaction=True) as pipeline:
+            pipeline.xadd(key, kept, maxlen=KEPT_COMMANDS)
+            pipeline.expire(key, KEPT_SECONDS)
+            await pipeline.execute()
+
+    async def commands(self, organization_id: str, *, after: str) -> tuple[list[Document], str]:
+        """Commands for calls of the organization after a position (`0`: the oldest kept), and the last one's."""
+        async with answered():
+            found: Any = await self._redis.xrange(f"{_COMMANDS}:{organization_id}", min=f"({after}")
+        told = [{"call_id": _text(kept[b"call_id"]), "command": orjson.loads(kept[b"command"])} for _, kept in found]
+        return told, _text(found[-1][0]) if found else after
 
     async def faults(self) -> dict[str, Document]:
         """The fault each vendor was told to show."""

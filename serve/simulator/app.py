@@ -45,6 +45,7 @@ class Parts:
     issuer: LocalIssuer | None = None
 
 
+_Caller: TypeAlias = Callable[[str], Awaitable[Principal]]
 OpenParts: TypeAlias = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
@@ -115,8 +116,6 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
 
 def _own_routes(parts: Parts) -> APIRouter:
     """The simulator's own view, for holders of an organization's API key."""
-    router = APIRouter()
-    store = parts.store
 
     async def caller(authorization: Annotated[str, Header()] = "") -> Principal:
         scheme, _, key = authorization.partition(" ")
@@ -126,6 +125,15 @@ def _own_routes(parts: Parts) -> APIRouter:
         if SCOPE not in principal.scopes:
             raise ForbiddenError(f"The credential lacks the scope {SCOPE}.")
         return principal
+
+    router = APIRouter()
+    router.include_router(_call_routes(parts.store, caller))
+    router.include_router(_fault_routes(parts.store, caller))
+    return router
+
+
+def _call_routes(store: SimulatorStore, caller: _Caller) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/requests")
     async def list_requests(
@@ -150,6 +158,21 @@ def _own_routes(parts: Parts) -> APIRouter:
             raise ConflictError("Some of these calls are simulated for somebody else.")
         await store.put_calls(caller.organization_id, records)
         return {"registered": len(records)}
+
+    @router.get("/commands")
+    async def list_commands(
+        caller: Annotated[Principal, Depends(caller)],
+        after: Annotated[str, Query(pattern=r"^\d{1,15}(-\d{1,10})?$")] = "0",
+    ) -> dict[str, Any]:
+        """Commands for simulated calls that were taken after a position, and the position to ask from next."""
+        commands, position = await store.commands(caller.organization_id, after=after)
+        return {"commands": commands, "position": position}
+
+    return router
+
+
+def _fault_routes(store: SimulatorStore, caller: _Caller) -> APIRouter:
+    router = APIRouter()
 
     @router.get("/faults")
     async def get_faults(caller: Annotated[Principal, Depends(caller)]) -> dict[str, Any]:

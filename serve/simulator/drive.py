@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,8 +19,9 @@ from serve.simulator.calls import scripted_calls
 from serve.simulator.checking import Checker, LiveCheck, Watcher
 from serve.simulator.ledger import SETTLED_SECONDS, Ledger
 from serve.simulator.mischief import Delivery, Mischief, deliveries
+from serve.simulator.schedule import Schedule
 from serve.simulator.script import ScriptedCall
-from serve.simulator.sending import Registrar, Sender
+from serve.simulator.sending import Commands, Registrar, Sender
 from serve.simulator.target import Target, read_target, require_running
 from workflows.call_processing import REPORT_ASKED_AFTER_MS
 
@@ -94,6 +95,7 @@ def command(
 ) -> None:
     """Simulate calls, misbehave as told, and compare what the stack shows with what is true.
 
+    The calls take commands as VAPI's do: what an operator says in one, or its end, becomes part of the truth.
     Exit code 0 when nothing differs.
     """
     target = read_target(data_dir, organization)
@@ -103,6 +105,7 @@ def command(
     )
     starts_at = round((time.time() + _LEAD_SECONDS) * 1000)
     scripted = scripted_calls(seed, calls, starts_at=starts_at, rate=rate, speed=speed, call_seconds=call_seconds)
+    scripted = [replace(each, control_base=target.control_base) for each in scripted]
     plan = Plan(calls=scripted, deliveries=deliveries(scripted, mischief, seed=seed), wait_seconds=wait_seconds)
     console = Console()
     outcome = asyncio.run(drive(target, plan, console))
@@ -127,15 +130,19 @@ async def drive(target: Target, plan: Plan, console: Console) -> Outcome:
             await asyncio.sleep(max(0.0, plan.middle - time.time()))
             await look("half way")
 
-        registering = asyncio.create_task(_register(Registrar(http, target), plan.calls, console))
+        schedule = Schedule(plan.calls, plan.deliveries)
+        registering = asyncio.create_task(_register(Registrar(http, target), schedule, console))
+        commanding = asyncio.create_task(Commands(http, target, schedule).run())
         looking = asyncio.create_task(look_half_way())
         try:
             with _progress(console, len(plan.deliveries), ledger) as sent:
-                await Sender(http, target, ledger, sent=sent).run(plan.deliveries)
-            await looking
+                await Sender(http, target, ledger, sent=sent).run(schedule)
+            if time.time() >= plan.middle:
+                # Commands may have ended everything before.
+                await looking
             is_provider_told = await registering
         finally:
-            for task in (registering, looking):
+            for task in (registering, looking, commanding):
                 task.cancel()
         lost = ledger.lost_reports() if is_provider_told and plan.awaits_lost_reports else frozenset[str]()
         console.print("All sent and answered; waiting until everything is processed.")
@@ -178,10 +185,10 @@ async def _running(watcher: Watcher, console: Console) -> AsyncGenerator[None]:
             await watching
 
 
-async def _register(registrar: Registrar, calls: Sequence[ScriptedCall], console: Console) -> bool:
+async def _register(registrar: Registrar, schedule: Schedule, console: Console) -> bool:
     """Whether the simulated vendor knows every call to its end."""
     try:
-        await registrar.run(calls)
+        await registrar.run(schedule)
     except httpx.HTTPError as failed:
         console.print(f"No simulated vendor to tell the calls to ({failed}): lost reports stay lost.")
         return False

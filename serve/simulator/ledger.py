@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from serve.simulator.mischief import Delivery, expected_of
-from serve.simulator.script import Expected, expected
+from serve.simulator.script import Expected, ScriptedCall, expected
 
 # An acknowledged event is applied well within this, unless a shard is just being replaced.
 SETTLED_SECONDS: Final = 5.0
@@ -24,6 +24,8 @@ class _Progress:
     ending_at: float | None = None
     ended_at: float | None = None
     acknowledged: list[Delivery] = field(default_factory=list[Delivery])
+    call: ScriptedCall | None = None
+    """As it was when the last delivery left: commands change calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class Ledger:
         self.sent += 1
         self.duplicates += delivery.number > 0
         progress = self._calls.setdefault(delivery.call.call_id, _Progress())
+        progress.call = delivery.call
         if _ends(delivery) and progress.ending_at is None:
             progress.ending_at = at
 
@@ -100,9 +103,10 @@ class Ledger:
         `provider_asked`: there was time to ask the provider for the reports that never came, and it has them.
         """
         return {
-            call_id: _acceptable(progress.acknowledged, provider_asked=provider_asked)
+            call_id: _acceptable(progress.call, progress.acknowledged, provider_asked=provider_asked)
             for call_id, progress in self._calls.items()
-            if any(delivery.message.type not in _CHATTER for delivery in progress.acknowledged)
+            if progress.call is not None
+            and any(delivery.message.type not in _CHATTER for delivery in progress.acknowledged)
         }
 
     def lost_reports(self) -> frozenset[str]:
@@ -110,24 +114,24 @@ class Ledger:
         return frozenset(
             call_id
             for call_id, progress in self._calls.items()
-            if progress.acknowledged and _is_recoverable(progress.acknowledged)
+            if progress.call is not None
+            and progress.acknowledged
+            and _is_recoverable(progress.call, progress.acknowledged)
         )
 
 
-def _is_recoverable(acknowledged: list[Delivery]) -> bool:
-    call = acknowledged[0].call
+def _is_recoverable(call: ScriptedCall, acknowledged: list[Delivery]) -> bool:
     told = expected_of(call, acknowledged)
     # The provider's record of a call in which nobody spoke is no report: it is asked again after ten minutes.
     return not told.report and told.status == "ended" and bool(expected(call).transcript)
 
 
-def _acceptable(acknowledged: list[Delivery], *, provider_asked: bool) -> list[Expected]:
-    call = acknowledged[0].call
+def _acceptable(call: ScriptedCall, acknowledged: list[Delivery], *, provider_asked: bool) -> list[Expected]:
     told = expected_of(call, acknowledged)
     if told.report:
         return [told]
     record = replace(expected(call), tool_calls=told.tool_calls, hangs=told.hangs)
-    if provider_asked and _is_recoverable(acknowledged):
+    if provider_asked and _is_recoverable(call, acknowledged):
         return [record]
     # The provider's record counts as the report when it tells of the conversation.
     return [told, record, replace(record, report=False)]

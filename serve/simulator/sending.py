@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import httpx
@@ -11,7 +12,7 @@ import orjson
 from serve.simulator.bodies import Object, body_of, call_record
 from serve.simulator.ledger import Ledger
 from serve.simulator.mischief import Delivery
-from serve.simulator.script import ScriptedCall
+from serve.simulator.schedule import Schedule
 from serve.simulator.target import Target
 
 ANSWER_SECONDS: Final = 20.0
@@ -19,6 +20,7 @@ ANSWER_SECONDS: Final = 20.0
 _IN_FLIGHT: Final = 256
 _REGISTERED_AT_ONCE: Final = 100
 _REGISTER_SECONDS: Final = 0.5
+_COMMANDS_SECONDS: Final = 0.3
 
 
 class Sender:
@@ -32,12 +34,11 @@ class Sender:
         self._headers = {"Content-Type": "application/json", "x-vapi-secret": target.vapi_secret}
         self._files_url = f"{target.base_url}/simulator/vapi/recordings"
 
-    async def run(self, deliveries: Iterable[Delivery]) -> None:
-        """Send all of them; returns when the last is answered, or was given up after ANSWER_SECONDS."""
+    async def run(self, schedule: Schedule) -> None:
+        """Send all of it; returns when the last is answered, or was given up after ANSWER_SECONDS."""
         free = asyncio.Semaphore(_IN_FLIGHT)
         async with asyncio.TaskGroup() as tasks:
-            for delivery in deliveries:
-                await asyncio.sleep(max(0.0, delivery.send_at / 1000 - time.time()))
+            async for delivery in schedule.due():
                 await free.acquire()
                 self._ledger.sending(delivery, time.monotonic())
                 tasks.create_task(self._send(delivery)).add_done_callback(lambda _task: free.release())
@@ -63,27 +64,23 @@ class Registrar:
         self._target = target
         self._files_url = f"{target.base_url}/simulator/vapi/recordings"
 
-    async def run(self, calls: Sequence[ScriptedCall]) -> None:
+    async def run(self, schedule: Schedule) -> None:
         """Register every change at its time. Raises httpx.HTTPError when there is no simulator to tell."""
-        changes = sorted(
-            (
-                (call.wall_ms(at), at, call)
-                for call in calls
-                for at in (0, call.answered_at, call.ended_at)
-                if at is not None
-            ),
-            key=lambda change: change[0],
-        )
-        while changes:
+        told = dict.fromkeys(schedule.calls, -1)
+        while told:
             now = time.time() * 1000
-            due = [change for change in changes if change[0] <= now][:_REGISTERED_AT_ONCE]
-            if not due:
-                await asyncio.sleep(min(_REGISTER_SECONDS, max(0.0, (changes[0][0] - now) / 1000)))
-                continue
-            changes = changes[len(due) :]
-            # Later changes of the same call replace earlier ones.
-            records = {call.call_id: call_record(call, at, files_url=self._files_url) for _, at, call in due}
-            await self._register(list(records.values()))
+            due: list[Object] = []
+            for call_id in list(told):
+                call = schedule.calls[call_id]
+                changes = (0, call.answered_at, call.ended_at)
+                at = max((each for each in changes if each is not None and call.wall_ms(each) <= now), default=-1)
+                if at > told[call_id] and len(due) < _REGISTERED_AT_ONCE:
+                    due.append(call_record(call, at, files_url=self._files_url))
+                    told[call_id] = at
+                    if at >= call.ended_at:
+                        del told[call_id]
+            if due:
+                await self._register(due)
             await asyncio.sleep(_REGISTER_SECONDS)
 
     async def _register(self, records: list[Object]) -> None:
@@ -94,3 +91,33 @@ class Registrar:
             timeout=10.0,
         )
         response.raise_for_status()
+
+
+class Commands:
+    """Asks the simulated vendor for the commands that came for our calls, and changes the calls by them."""
+
+    def __init__(self, http: httpx.AsyncClient, target: Target, schedule: Schedule) -> None:
+        self._http = http
+        self._target = target
+        self._schedule = schedule
+        self._after = "0"
+
+    async def run(self) -> None:
+        """Until cancelled; an answer that does not come is asked for again."""
+        while True:
+            with suppress(httpx.HTTPError):
+                await self._ask()
+            await asyncio.sleep(_COMMANDS_SECONDS)
+
+    async def _ask(self) -> None:
+        response = await self._http.get(
+            f"{self._target.base_url}/simulator/commands",
+            params={"after": self._after},
+            headers=self._target.authorization,
+            timeout=10.0,
+        )
+        response.raise_for_status()
+        told = response.json()
+        self._after = told["position"]
+        for each in told["commands"]:
+            self._schedule.command(each["call_id"], each["command"], now_ms=round(time.time() * 1000))

@@ -41,6 +41,11 @@ class Target:
         return f"{self.base_url}/webhooks/vapi/{self.organization_id}"
 
     @property
+    def control_base(self) -> str:
+        """Where the stack's own simulator takes commands for calls; its allow-list of hosts knows it when embedded."""
+        return f"{self.base_url}/simulator/vapi/call"
+
+    @property
     def authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.api_key}"}
 

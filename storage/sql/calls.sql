@@ -2,6 +2,10 @@
 -- Make the running transaction that of one organization's user: row level security applies from here to its end.
 select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true);
 
+-- name: plan_for_arguments
+-- Plan each statement of the running transaction from here on for the arguments it has.
+select set_config('plan_cache_mode', 'force_custom_plan', true);
+
 -- name: organization_settings
 -- The settings of an organization, without its secrets.
 select id, name, slug, time_zone, concurrency_limit, tool_url, transfer_destination, handoff_destination, dedicated,

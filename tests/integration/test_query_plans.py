@@ -10,9 +10,11 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from storage.postgres import Connection
+from storage.call_filter import CallFilter, Position
+from storage.calls import TenantReader
+from storage.postgres import Connection, open_pool
 from storage.statements import statement
-from storage.tenant import Claims
+from storage.tenant import Claims, tenant_reads
 from tests.integration.tenant_rows import ACTOR
 
 OWN, OTHER = str(uuid4()), str(uuid4())
@@ -110,6 +112,24 @@ async def test_a_page_of_calls_reads_its_newest_month_and_stops_when_full(connec
     assert "idx_org_date" in told or re.search(
         r"Index Scan.* using calls_2031_06_organization_id_created_at_id_idx", told
     )
+
+
+async def test_a_filter_is_planned_for_however_often_it_is_asked(connection: Connection, database_url: str) -> None:
+    await connection.execute("commit")
+    start = Position(created_at=datetime(2031, 6, 20, tzinfo=UTC), row_id=LAST)
+    async with (
+        await open_pool(database_url, size=1, name="test") as pool,
+        tenant_reads(pool, organization_id=OWN, subject=ACTOR, role="viewer") as reading,
+    ):
+        reads = TenantReader(reading, OWN)
+        for _ in range(8):
+            page = await reads.calls_before(start, since=MONTHS[0], only=CallFilter(status="ringing"), limit=20)
+            assert page == []
+        planned = await reading.fetch(
+            "select generic_plans, custom_plans from pg_prepared_statements where statement = $1",
+            statement("calls_page"),
+        )
+    assert [tuple(each) for each in planned] == [(0, 8)]
 
 
 async def test_one_call_is_read_from_its_own_month(connection: Connection) -> None:

@@ -1,8 +1,12 @@
 """`simulate` against the product: nothing differs when it works, and what does not work is told."""
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -18,6 +22,7 @@ from serve.stack.temporal_server import TemporalServer
 from tests.integration.one_process import product
 
 SEED = 5
+T = TypeVar("T")
 
 
 @pytest_asyncio.fixture
@@ -71,6 +76,74 @@ async def test_calls_of_the_other_organization_are_its_own(data_dir: Path) -> No
     async with httpx.AsyncClient() as http:
         answer = await http.get(main.v1("calls"), headers=main.authorization)
     assert answer.json()["calls"] == []
+
+
+async def eventually(call: Callable[[], Awaitable[T | None]]) -> T:
+    """What it answers as soon as that is something."""
+    async with asyncio.timeout(120):
+        while (found := await call()) is None:  # noqa: ASYNC110  # another process is asked
+            await asyncio.sleep(0.1)
+        return found
+
+
+@pytest.mark.timeout(300)
+async def test_an_operators_commands_change_the_call_and_what_becomes_of_it(data_dir: Path) -> None:
+    target = read_target(data_dir, "main")
+    starts_at = time.time_ns() // 1_000_000 + 500
+    # Long enough to be commanded; nobody but an operator ends them within the test.
+    scripted = [
+        replace(call, control_base=target.control_base)
+        for call in scripted_calls(SEED, 40, starts_at=starts_at, rate=40, call_seconds=400)
+        if call.kind == "inboundPhoneCall" and call.answered_at is not None
+    ][:3]
+    ids = said, transferred, ended = [call.call_id for call in scripted]
+    plan = Plan(calls=scripted, deliveries=deliveries(scripted, Mischief(), seed=SEED), wait_seconds=60)
+    running = asyncio.create_task(run(target, plan))
+    async with httpx.AsyncClient(headers=target.authorization) as http:
+
+        async def talking() -> bool | None:
+            answer = await http.get(target.v1("calls/active"))
+            listed: list[dict[str, Any]] = answer.json()["calls"] if answer.is_success else []
+            return {call["call_id"] for call in listed if call["status"] == "in-progress"} >= set(ids) or None
+
+        async def command(call_id: str, **told: Any) -> int:
+            return (await http.post(target.v1(f"calls/{call_id}/control"), json=told)).status_code
+
+        async def accepted(call_id: str, **told: Any) -> bool | None:
+            # Between the webhook and the vendor's record of the call there may be a moment.
+            return await command(call_id, **told) == 200 or None
+
+        async def reported(call_id: str) -> dict[str, Any] | None:
+            answer = await http.get(target.v1(f"calls/{call_id}"))
+            call: dict[str, Any] = answer.json() if answer.is_success else {"report": None}
+            # In the others nobody may have spoken a word yet.
+            is_whole = call["report"] == "received" and (call_id != said or call["transcript"])
+            return call if is_whole else None
+
+        await eventually(talking)
+        await eventually(lambda: accepted(said, action="mute", whom="assistant"))
+        await eventually(lambda: accepted(said, action="unmute", whom="assistant"))
+        await eventually(lambda: accepted(said, action="whisper", content="not for the caller"))
+        await eventually(
+            lambda: accepted(said, action="say", content="A colleague takes over.", end_call_after_spoken=True)
+        )
+        destination = {"type": "number", "number": "+15550100099"}
+        await eventually(lambda: accepted(transferred, action="transfer", destination=destination))
+        await eventually(lambda: accepted(ended, action="end", reason="a test"))
+        calls = {call_id: await eventually(partial(reported, call_id)) for call_id in ids}
+        # The vendor's own record tells the end, too: what is over is no longer commanded.
+        assert await command(ended, action="say", content="hello") == 409
+    outcome = await running
+    assert outcome.differences == []
+    assert {call_id: call["ended_reason"] for call_id, call in calls.items()} == {
+        said: "assistant-ended-call",
+        transferred: "assistant-forwarded-call",
+        ended: "manually-canceled",
+    }
+    assert all(call["status"] == "ended" for call in calls.values())
+    assert "AI: A colleague takes over." in calls[said]["transcript"]
+    assert "not for the caller" not in calls[said]["transcript"]
+    assert calls[transferred]["transferred_to"] == "+15550100099"
 
 
 async def test_what_was_not_taken_in_is_told(data_dir: Path) -> None:

@@ -1,5 +1,6 @@
 """Calls of an archived month read as those in Postgres do, by their own organization alone."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -217,7 +218,7 @@ async def test_words_of_an_archived_month_are_found_as_before(
         for who in (tenant, stranger):
             direction = "web" if place % 3 else "inbound"
             await say(past, who, f"{place}", texts[place % 5], hour=place // 2, direction=direction)
-    asked = [{"words": words, "limit": limit} for words in SEARCHES for limit in (3, 50)]
+    asked: list[dict[str, Any]] = [{"words": words, "limit": limit} for words in SEARCHES for limit in (3, 50)]
     asked += [{"words": "refund", "limit": 2, "direction": "web"}]
     before = [await searched(client, tenant, **each) for each in asked]
     assert [len(calls) for calls, _ in before[::2]] == [12, 8, 4, 4, 8, 16, 4, 0, 20, 4, 7]
@@ -268,7 +269,12 @@ async def test_a_file_of_an_archived_month_is_that_of_before(
         for who in (tenant, stranger):
             direction = "web" if place % 3 else "inbound"
             await say(past, who, f"{place}", "yes" if place % 2 else "no", hour=place // 2, direction=direction)
-    asked = ({}, {"direction": "web"}, {"search": "yes"}, {"search": "yes", "direction": "inbound"})
+    asked: Sequence[dict[str, str]] = (
+        {},
+        {"direction": "web"},
+        {"search": "yes"},
+        {"search": "yes", "direction": "inbound"},
+    )
 
     async def files() -> list[list[str]]:
         told: list[list[str]] = []
@@ -286,10 +292,10 @@ async def test_a_file_of_an_archived_month_is_that_of_before(
     await past.pool.execute("delete from call_keys where provider_call_id = '3'")
     await say(past, tenant, "3", "yes", hour=1, direction="inbound")
     after = await files()
-    marked = ("False", "True") if kind == "csv" else ('"archived":false', '"archived":true')
+    stored, kept = ("False", "True") if kind == "csv" else ('"archived":false', '"archived":true')
     for lines, archived in zip(before, after, strict=True):
-        assert sum(marked[0] in line for line in archived) == sum(_is_call(line, "3", kind) for line in lines)
-        assert [line.replace(*marked[::-1]) for line in archived] == lines
+        assert sum(stored in line for line in archived) == sum(_is_call(line, "3", kind) for line in lines)
+        assert [line.replace(kept, stored) for line in archived] == lines
 
 
 def _is_call(line: str, call_id: str, kind: str) -> bool:
