@@ -1,13 +1,4 @@
-"""What crosses the border between workflows and activities that have to do with money: ids, counts and moments only."""
-
-from dataclasses import dataclass
+"""How call processing names what it books."""
 
 BOOK_USAGE = "book_usage"
-"""Local activity on a CallRef."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrganizationRef:
-    """An organization."""
-
-    organization_id: str
+"""Local activity on a CallRef: the call is charged, or its charge corrected. Safe to repeat."""

@@ -28,6 +28,7 @@ from workflows.activities.internal_rows import InternalRows
 from workflows.activities.provider_questions import ProviderQuestions
 from workflows.activities.recording_copies import RecordingCopies
 from workflows.activities.usage import UsageBooking
+from workflows.billing_worker import BillingActivities, billing_worker, open_billing
 from workflows.call_processing import CallProcessingWorkflow
 from workflows.client import connect_from
 from workflows.config import WorkerSettings
@@ -51,6 +52,7 @@ class Activities:
     records: CallRecords
     copies: RecordingCopies
     booking: UsageBooking
+    billing: BillingActivities
 
 
 @asynccontextmanager
@@ -80,7 +82,7 @@ async def open_activities(
             return None
 
     try:
-        async with VapiClient(settings.vapi_base_url) as vapi:
+        async with VapiClient(settings.vapi_base_url) as vapi, open_billing(settings, pool, now=_now) as billing:
             store = ProcessingStore(pool)
             rows = InternalRows(inbox, now=_now, notify=notify)
             recordings = RecordingStore(settings.recordings_url)
@@ -88,7 +90,8 @@ async def open_activities(
                 questions=ProviderQuestions(store, rows, vapi, key_of),
                 records=CallRecords(store, rows),
                 copies=RecordingCopies(store, rows, vapi, recordings, key_of=key_of, now=_now),
-                booking=UsageBooking(Ledger(pool), now=_now, nudge=lambda _: None),
+                booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
+                billing=billing,
             )
     finally:
         await inbox.close()
@@ -125,7 +128,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         max_concurrent_activities=_MAX_COPIES,
         **shared,
     )
-    return (processing, copying)
+    return (processing, copying, billing_worker(client, activities.billing, **shared))
 
 
 async def run_workers(workers: Sequence[Worker]) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from actors.domain.json_types import JSON
@@ -28,7 +28,7 @@ class BillingWorld:
         self._told = 0
 
     @classmethod
-    async def on_plan(cls, pool: Pool, plan_id: str | None = "metered") -> "BillingWorld":
+    async def on_plan(cls, pool: Pool, plan_id: str | None = "metered") -> Self:
         organization_id = await Rows(pool).add_organization()
         await pool.execute("update organizations set plan_id = $2 where id = $1", UUID(organization_id), plan_id)
         return cls(pool, organization_id)

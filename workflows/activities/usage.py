@@ -5,6 +5,7 @@ from collections.abc import Callable
 from temporalio import activity
 
 from storage.ledger import Ledger
+from workflows.billing_contracts import SEND_METER_EVENTS
 from workflows.contracts import CallRef
 from workflows.usage_contracts import BOOK_USAGE
 
@@ -12,11 +13,10 @@ from workflows.usage_contracts import BOOK_USAGE
 class UsageBooking:
     """Activities of call processing that write the ledger; they touch Postgres alone.
 
-    `nudge` is told of each organization whose payment provider or whose people have to be told something now, and
-    must not block. It is a hint: a sweep finds what was not told.
+    `nudge` is told what is due for the organization by then, and must not block. It is a hint: a sweep finds the rest.
     """
 
-    def __init__(self, ledger: Ledger, *, now: Callable[[], int], nudge: Callable[[str], object]) -> None:
+    def __init__(self, ledger: Ledger, *, now: Callable[[], int], nudge: Callable[[str, str], object]) -> None:
         self._ledger = ledger
         self._now = now
         self._nudge = nudge
@@ -25,5 +25,5 @@ class UsageBooking:
     async def book_usage(self, call: CallRef) -> None:
         """Charge the call, or correct what it was charged by what is known now. Safe to repeat."""
         booked = await self._ledger.book(call.organization_id, call.call_id, at=self._now())
-        if booked is not None and (booked.seconds or booked.alerts):
-            self._nudge(call.organization_id)
+        if booked is not None and booked.seconds:
+            self._nudge(call.organization_id, SEND_METER_EVENTS)

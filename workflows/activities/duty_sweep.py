@@ -1,0 +1,24 @@
+"""Who has something coming that nobody was told of: after a crash, an outage, or a pause."""
+
+from collections.abc import Callable
+
+from temporalio import activity
+
+from storage.meter import MeterOutbox
+from workflows.billing_contracts import SEND_METER_EVENTS, SWEEP_DUTIES
+from workflows.duty_nudges import DutyNudges
+
+
+class DutySweep:
+    """An activity of the billing queue."""
+
+    def __init__(self, outbox: MeterOutbox, nudges: DutyNudges, *, now: Callable[[], int]) -> None:
+        self._outbox = outbox
+        self._nudges = nudges
+        self._now = now
+
+    @activity.defn(name=SWEEP_DUTIES)
+    async def sweep_duties(self) -> None:
+        """Have every duty done that is due. Safe to repeat."""
+        for organization_id in await self._outbox.organizations(at=self._now()):
+            self._nudges.nudge(organization_id, SEND_METER_EVENTS)
