@@ -135,8 +135,16 @@ order by told.place;
 
 -- name: told_anew
 -- Which of some calls, told by id and first sight, have come back with a transcript since their month was archived.
-select said.call_id
+select told.id as call_id
 from unnest($2::uuid[], $3::timestamptz[]) as told (id, created_at)
-join call_transcripts as said
-    on said.call_id = told.id and said.call_created_at = told.created_at and said.organization_id = $1
-join calls on calls.id = told.id and calls.created_at = told.created_at and calls.organization_id = $1;
+-- One by one, as in calls_among.
+cross join lateral (
+    select from call_transcripts as said
+    where said.call_id = told.id and said.call_created_at = told.created_at and said.organization_id = $1
+    limit 1
+) as said
+cross join lateral (
+    select from calls
+    where calls.id = told.id and calls.created_at = told.created_at and calls.organization_id = $1
+    limit 1
+) as stored;
