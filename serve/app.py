@@ -38,6 +38,7 @@ from storage.sessions import Sessions
 from storage.tickets import Tickets
 from storage.upkeep import upkeep
 from workflows.client import connect_from
+from workflows.schedules import ensure_schedules
 from workflows.worker import build_workers, open_activities, run_workers
 
 _ROUTER_CONNECTIONS: Final = 2
@@ -187,7 +188,9 @@ class TemporalWorker:
         self._resources = AsyncExitStack()
         router = await open_router(settings, self._resources)
         activities = await self._resources.enter_async_context(open_activities(settings.worker, notify=router.offer))
-        workers = build_workers(await connect_from(settings.worker, lazy=False), activities)
+        client = await connect_from(settings.worker, lazy=False)
+        await ensure_schedules(client)
+        workers = build_workers(client, activities)
         self._running = asyncio.create_task(run_workers(workers))
         settle_heap()
 

@@ -1,8 +1,14 @@
 """Keys organizations let us ask their providers with: sealed at rest, one per provider and organization."""
 
+from collections.abc import Mapping
+
+import structlog
+
 from storage.postgres import Connection, Pool, acquired
-from storage.sealing import Sealer
+from storage.sealing import Sealer, SealError
 from storage.statements import statement
+
+_log = structlog.get_logger(__name__)
 
 
 async def put_provider_key(
@@ -25,3 +31,16 @@ class ProviderKeys:
         async with acquired(self._pool) as connection:
             sealed = await connection.fetchval(statement("provider_key"), organization_id, provider)
         return None if sealed is None else self._sealer.open(organization_id, sealed).decode()
+
+    async def of_all(self, provider: str) -> Mapping[str, str]:
+        """Every organization's key; one that cannot be opened is left out and told. Raises StorageUnavailableError."""
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(statement("provider_keys_of_all"), provider)
+        keys: dict[str, str] = {}
+        for row in rows:
+            organization_id = str(row["organization_id"])
+            try:
+                keys[organization_id] = self._sealer.open(organization_id, row["sealed"]).decode()
+            except SealError:
+                _log.warning("provider_key_unreadable", organization_id=organization_id)
+        return keys

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,12 +21,14 @@ from storage.ledger import Ledger
 from storage.postgres import close_pool, open_pool
 from storage.processing import ProcessingStore
 from storage.provider_keys import ProviderKeys
+from storage.reconciliation import ReconciliationStore
 from storage.recordings import RecordingStore
 from storage.sealing import Sealer, SealError
 from workflows.activities.call_records import CallRecords
 from workflows.activities.discretion import Discretion
 from workflows.activities.internal_rows import InternalRows
 from workflows.activities.provider_questions import ProviderQuestions
+from workflows.activities.reconciliation import Reconciliation
 from workflows.activities.recording_copies import RecordingCopies
 from workflows.activities.usage import UsageBooking
 from workflows.billing_worker import BillingActivities, billing_worker, open_billing
@@ -33,6 +36,8 @@ from workflows.call_processing import CallProcessingWorkflow
 from workflows.client import connect_from
 from workflows.config import WorkerSettings
 from workflows.contracts import CALL_PROCESSING_QUEUE, RECORDINGS_QUEUE
+from workflows.reconciliation_worker import reconciliation_worker
+from workflows.schedules import ensure_schedules
 from workflows.vendors.vapi import VapiClient
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +58,7 @@ class Activities:
     copies: RecordingCopies
     booking: UsageBooking
     billing: BillingActivities
+    reconciliation: Reconciliation
 
 
 @asynccontextmanager
@@ -92,6 +98,9 @@ async def open_activities(
                 copies=RecordingCopies(store, rows, vapi, recordings, key_of=key_of, now=_now),
                 booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
                 billing=billing,
+                reconciliation=Reconciliation(
+                    ReconciliationStore(pool), rows, vapi, keys_of_all=partial(keys.of_all, "vapi"), now=_now
+                ),
             )
     finally:
         await inbox.close()
@@ -128,7 +137,12 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         max_concurrent_activities=_MAX_COPIES,
         **shared,
     )
-    return (processing, copying, billing_worker(client, activities.billing, **shared))
+    return (
+        processing,
+        copying,
+        billing_worker(client, activities.billing, **shared),
+        reconciliation_worker(client, activities.reconciliation, **shared),
+    )
 
 
 async def run_workers(workers: Sequence[Worker]) -> None:
@@ -146,6 +160,7 @@ async def main() -> None:
     """Run a worker by the environment until SIGINT or SIGTERM."""
     settings = WorkerSettings()  # pyright: ignore[reportCallIssue] - the environment fills it
     client = await connect_from(settings, lazy=False)
+    await ensure_schedules(client)
     async with open_activities(settings) as activities:
         running = asyncio.create_task(run_workers(build_workers(client, activities)))
         loop = asyncio.get_running_loop()

@@ -1,7 +1,7 @@
 """The vendor simulator: vendors' APIs to call instead of the real ones, and a view of what they were asked."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from storage.api_keys import ApiKeys
 from storage.organizations import Organizations
 from storage.postgres import close_pool, open_pool
 from storage.principals import Principal
+from storage.provider_keys import ProviderKeys
 from storage.redis import open_redis
 from storage.sealing import Sealer
 from storage.simulator_store import KEPT_REQUESTS, Document, SimulatorStore
@@ -42,6 +43,7 @@ class Parts:
     verify: Callable[[str], Awaitable[Principal | None]]
     vapi_api_key: str | None = None
     exchange: Exchange | None = None
+    account_of: Callable[[str], Awaitable[Sequence[str]]] | None = None
     issuer: LocalIssuer | None = None
 
 
@@ -68,7 +70,13 @@ def create_simulator(settings: Settings, parts: OpenParts | None = None) -> Fast
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with opening() as opened:
             door = VendorDoor(vendor="vapi", prefix="/vapi", store=opened.store, random=Random())  # noqa: S311
-            vapi = Vapi(store=opened.store, door=door, api_key=opened.vapi_api_key, exchange=opened.exchange)
+            vapi = Vapi(
+                store=opened.store,
+                door=door,
+                api_key=opened.vapi_api_key,
+                exchange=opened.exchange,
+                account_of=opened.account_of,
+            )
             app.include_router(vapi.router())
             app.include_router(_own_routes(opened))
             if opened.issuer is not None:
@@ -89,7 +97,13 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
         name="call-supervisor simulator",
         prepared=settings.database_prepared_statements,
     )
-    organizations = Organizations(pool, Sealer(settings.encryption_key.get_secret_value()))
+    sealer = Sealer(settings.encryption_key.get_secret_value())
+    organizations = Organizations(pool, sealer)
+    keys = ProviderKeys(pool, sealer)
+
+    async def account_of(token: str) -> Sequence[str]:
+        return [organization_id for organization_id, key in (await keys.of_all("vapi")).items() if key == token]
+
     try:
         async with open_redis(settings.redis_url, name="simulator") as redis:
             store = SimulatorStore(redis, pool)
@@ -105,6 +119,7 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
                     verify=ApiKeys(pool).verify,
                     vapi_api_key=None if key is None else key.get_secret_value(),
                     exchange=exchange,
+                    account_of=account_of,
                     issuer=local_issuer(settings),
                 )
             finally:

@@ -1,6 +1,7 @@
 """The used part of VAPI's API: calls placed, by id and by time, their recordings, and the control of a live call."""
 
 import hmac
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Self
@@ -83,6 +84,8 @@ class Vapi:
     api_key: str | None
     exchange: Exchange | None = None
     """What conducts placed calls; without it none can be placed."""
+    account_of: Callable[[str], Awaitable[Sequence[str]]] | None = None
+    """The organizations whose key a token is: its account holds their calls alone. A stranger's holds all there are."""
 
     def router(self) -> APIRouter:
         """Routes under /vapi."""
@@ -104,7 +107,13 @@ class Vapi:
                 return _invalid_key()
             # A call is never updated before it is created, so the earlier bound holds for both.
             since = max(created[0], updated[0])
-            found = await self.store.calls(None, updated_from=since, updated_to=updated[1], limit=KEPT_REQUESTS)
+            found = [
+                record
+                for owner in await self._owners(request)
+                for record in await self.store.calls(
+                    owner, updated_from=since, updated_to=updated[1], limit=KEPT_REQUESTS
+                )
+            ]
             within = [record for record in found if created[0] <= _created_ms(record) <= created[1]]
             return JSONResponse(sorted(within, key=_created_ms, reverse=True)[: asked.limit])
 
@@ -183,10 +192,20 @@ class Vapi:
         return await self.door.answer(request, respond, call_id=call_id)
 
     def _authorized(self, request: Request) -> bool:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+        token = _token(request)
+        if token is None:
             return False
         return self.api_key is None or hmac.compare_digest(token.encode(), self.api_key.encode())
+
+    async def _owners(self, request: Request) -> Sequence[str | None]:
+        token = _token(request)
+        known = await self.account_of(token) if self.account_of is not None and token is not None else ()
+        return known or (None,)
+
+
+def _token(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
 
 
 def _read(body: bytes) -> Any:

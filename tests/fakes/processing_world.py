@@ -208,9 +208,12 @@ class ProcessingWorld:
         finally:
             await service.lock_time_skipping(LockTimeSkippingRequest())
 
-    async def keep_history(self, name: str) -> bytes:
-        """Everything Temporal keeps of the last run; RECORD_HISTORIES=1 keeps it for the replay tests, too."""
-        history = await self.handle.fetch_history()
+    async def keep_history(self, name: str, handle: WorkflowHandle[Any, Any] | None = None) -> bytes:
+        """Everything Temporal keeps of the last run, of the call's workflow or another's.
+
+        RECORD_HISTORIES=1 keeps it for the replay tests, too.
+        """
+        history = await (handle or self.handle).fetch_history()
         if os.environ.get("RECORD_HISTORIES"):
             HISTORIES.mkdir(exist_ok=True)
             (HISTORIES / f"{name}.json").write_text(_impersonal(history.to_json()))

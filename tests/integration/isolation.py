@@ -89,6 +89,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "shard_plan": _CLOSED,
     "archive_parts": _CLOSED,
     "archive_files": _CLOSED,
+    "reconciliations": _READ,
 }
 
 

@@ -3,7 +3,7 @@
 import io
 import time
 import wave
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -84,9 +84,12 @@ async def simulator(database_url: str, redis_url: str) -> AsyncGenerator[Simulat
             )
         store = SimulatorStore(redis, pool)
 
+        async def account_of(_token: str) -> Sequence[str]:
+            return [ours]
+
         @asynccontextmanager
         async def opened() -> AsyncGenerator[Parts]:
-            yield Parts(store=store, verify=verify, vapi_api_key="vendor-key")
+            yield Parts(store=store, verify=verify, vapi_api_key="vendor-key", account_of=account_of)
 
         app = create_simulator(SETTINGS, opened)
         root = FastAPI()
@@ -123,6 +126,14 @@ async def test_listing_keeps_to_its_bounds(simulator: Simulator) -> None:
             "/simulator/vapi/call", params={bound: str(value)}, headers=bearer("vendor-key")
         )
         assert len(answer.json()) == found, bound
+
+
+async def test_an_account_holds_the_calls_of_those_alone_whose_key_it_is(simulator: Simulator) -> None:
+    ours, theirs = scripted_record(), {**scripted_record(), "id": "call-of-theirs"}
+    await simulator.register(ours)
+    await simulator.register(theirs, "theirs")
+    answer = await simulator.http.get("/simulator/vapi/call", headers=bearer("vendor-key"))
+    assert [each["id"] for each in answer.json()] == [ours["id"]]
 
 
 async def test_recording_redirects_to_a_sound_file(simulator: Simulator) -> None:

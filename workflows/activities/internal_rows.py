@@ -38,8 +38,8 @@ class InternalRows:
         self._now = now
         self._notify = notify
 
-    async def accept(self, row: InternalRow) -> None:
-        """Make the row durable. Safe to repeat. Raises StorageUnavailableError."""
+    async def accept(self, row: InternalRow) -> bool:
+        """Make the row durable; whether it is new. Safe to repeat. Raises StorageUnavailableError."""
         accepted = await self._inbox.accept(
             NewEvent(
                 organization_id=row.organization_id,
@@ -55,3 +55,4 @@ class InternalRows:
         )
         if self._notify is not None and not accepted.duplicate:
             self._notify(Delivery(organization_id=row.organization_id, item=accepted.row))
+        return not accepted.duplicate

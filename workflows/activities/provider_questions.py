@@ -2,13 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
-import orjson
-import xxhash
 from temporalio import activity
 
-from actors.domain.json_types import JSON, Facts
+from actors.domain.json_types import JSON
 from storage.processing import ProcessingStore
 from workflows.activities.internal_rows import InternalRow, InternalRows
+from workflows.activities.provider_records import is_reported, record_row
 from workflows.contracts import (
     ASK_PROVIDER,
     NOTE_REPORT_MISSING,
@@ -20,32 +19,11 @@ from workflows.contracts import (
 )
 from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
 from workflows.vendors.vapi import VapiClient
-from workflows.vendors.vapi_values import mapping, moment
-from workflows.vendors.vapi_wire import record_facts
 
 KeyOf = Callable[[str], Awaitable[str | None]]
 """The provider key of an organization, None when it gave none."""
 
 _TRIES = 3
-# What processing reads; the rest of a record (the assistant with its secrets, control addresses) is not kept.
-_KEPT = frozenset(
-    {
-        "id",
-        "startedAt",
-        "endedAt",
-        "endedReason",
-        "cost",
-        "costBreakdown",
-        "costs",
-        "analysis",
-        "artifact",
-        "transcript",
-        "summary",
-        "messages",
-        "recordingUrl",
-        "stereoRecordingUrl",
-    }
-)
 
 
 class ProviderQuestions:
@@ -118,37 +96,9 @@ class ProviderQuestions:
         return Answer.ABSENT
 
     async def _found(self, question: Question, record: dict[str, JSON]) -> Answer:
-        facts = record_facts(record)
-        updated_at = moment(record.get("updatedAt"))
-        ended = record.get("status") == "ended"
-        reported = ended and _tells_of_the_conversation(record)
-        # The report, fetched instead of delivered, is a report: it merges with the same trust.
-        kind = "end-of-call-report" if reported else "provider-record"
-        version = _digest(facts) if reported else f"{updated_at or '-'}:{question.asked_at}"
         await self._rows.accept(
-            InternalRow(
-                organization_id=question.organization_id,
-                call_id=question.call_id,
-                type=kind,
-                key=f"{kind}:{question.call_id}:{version}",
-                facts=facts,
-                occurred_at=updated_at,
-                body=_body(record) if ended else None,
-            )
+            record_row(question.organization_id, question.call_id, record, asked_at=question.asked_at)
         )
-        if reported:
+        if is_reported(record):
             return Answer.REPORTED
-        return Answer.ENDED if ended else Answer.LIVE
-
-
-def _tells_of_the_conversation(record: dict[str, JSON]) -> bool:
-    artifact = mapping(record.get("artifact"))
-    return any(holder.get(part) for holder in (record, artifact) for part in ("transcript", "messages", "analysis"))
-
-
-def _body(record: dict[str, JSON]) -> bytes:
-    return orjson.dumps({name: value for name, value in record.items() if name in _KEPT})
-
-
-def _digest(facts: Facts) -> str:
-    return xxhash.xxh3_128_hexdigest(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
+        return Answer.ENDED if record.get("status") == "ended" else Answer.LIVE

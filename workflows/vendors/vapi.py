@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import httpx
 
+from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
 from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
 from workflows.vendors.redaction import redact
-from workflows.vendors.vapi_values import WireError, decode
+from workflows.vendors.vapi_values import WireError, decode, moment
 
 RECORDING_HOSTS = (
     "vapi.ai",
@@ -27,6 +28,8 @@ _TIMEOUT = httpx.Timeout(10, connect=5, pool=5)
 _DOWNLOAD_TIMEOUT = httpx.Timeout(30, connect=5, pool=30)
 _MAX_REDIRECTS = 3
 _MAX_RECORD_BYTES = 8_000_000
+_MAX_PAGE_BYTES = 64_000_000
+_PAGE = 50
 _GONE = frozenset({404, 410})
 _LATER = frozenset({408, 425, 429})
 _DEFAULT_CONTENT_TYPE = "audio/wav"
@@ -40,6 +43,17 @@ class Download:
     content_type: str
     size: int | None
     chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPage:
+    """Records without secrets, the newest call first.
+
+    `next_created_until` (ms) bounds the next page; None when there is none.
+    """
+
+    records: Sequence[dict[str, JSON]]
+    next_created_until: int | None
 
 
 class VapiClient:
@@ -65,18 +79,39 @@ class VapiClient:
 
     async def get_call(self, key: str, call_id: str) -> dict[str, JSON]:
         """VAPI's record of the call, without secrets. Raises AbsentError, RefusedError, ProviderUnavailableError."""
-        async with self._answered(self._call_url(call_id), key, limits=_TIMEOUT) as response:
-            if _size(response) > _MAX_RECORD_BYTES:
-                raise RefusedError("the record is too large")
-            content = await response.aread()
-        try:
-            record, _ = decode(content)
-            redact(record)
-        except WireError as unreadable:
-            raise RefusedError("the record cannot be read") from unreadable
+        record = await self._read(self._call_url(call_id), key, limit=_MAX_RECORD_BYTES)
         if not isinstance(record, dict):
             raise RefusedError("the record is no object")
         return record
+
+    async def calls_updated(self, key: str, *, since: int, until: int, created_until: int | None = None) -> CallPage:
+        """A page of the account's calls that changed after `since` and up to `until` (ms), made by `created_until`.
+
+        VAPI has no cursor: pages go by when a call was made. Raises as `get_call` does.
+        """
+        bounds = {"updatedAtGt": iso(since), "updatedAtLe": iso(until), "createdAtLe": iso(created_until)}
+        asked = httpx.QueryParams({"limit": _PAGE} | {name: at for name, at in bounds.items() if at is not None})
+        url = httpx.URL(f"{self._base}/call").copy_merge_params(asked)
+        told = await self._read(url, key, limit=_MAX_PAGE_BYTES)
+        if not isinstance(told, list):
+            raise RefusedError("the listing is no array")
+        records = [record for record in told if isinstance(record, dict)]
+        made = [at for record in records if (at := moment(record.get("createdAt"))) is not None]
+        return CallPage(records=records, next_created_until=min(made) if made and len(told) >= _PAGE else None)
+
+    async def _read(self, url: httpx.URL, key: str, *, limit: int) -> JSON:
+        async with self._answered(url, key, limits=_TIMEOUT) as response:
+            content = bytearray()
+            async for chunk in response.aiter_raw():
+                content += chunk
+                if max(_size(response), len(content)) > limit:
+                    raise RefusedError("the answer is too large")
+        try:
+            told, _ = decode(bytes(content))
+            redact(told)
+        except WireError as unreadable:
+            raise RefusedError("the answer cannot be read") from unreadable
+        return told
 
     def recording_url(self, call_id: str) -> str:
         """Where VAPI redirects to the call's recording, for holders of the key."""

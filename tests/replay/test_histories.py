@@ -1,4 +1,4 @@
-"""Every way a call took is replayed against today's code: a change that would break a running workflow fails here.
+"""Every way a workflow took is replayed against today's code: a change that would break a running workflow fails here.
 
 A path that is new is recorded by RECORD_HISTORIES=1 (see tests/fakes/processing_world.py); a recorded one stays, and a
 change it does not survive goes behind `workflow.patched`.
@@ -13,7 +13,9 @@ from temporalio.worker import Replayer
 
 from tests.fakes.processing_world import HISTORIES
 from workflows.call_processing import CallProcessingWorkflow
+from workflows.reconciliation import ReconciliationWorkflow
 
+WORKFLOWS = (CallProcessingWorkflow, ReconciliationWorkflow)
 RECORDED = sorted(HISTORIES.glob("*.json"))
 
 
@@ -25,4 +27,4 @@ def test_every_path_is_recorded() -> None:
 async def test_a_recorded_history_replays(path: Path) -> None:
     recorded = await asyncio.to_thread(path.read_text)
     history = WorkflowHistory.from_json(f"recorded-{path.stem}", recorded)
-    await Replayer(workflows=[CallProcessingWorkflow]).replay_workflow(history)
+    await Replayer(workflows=WORKFLOWS).replay_workflow(history)

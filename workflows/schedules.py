@@ -1,0 +1,83 @@
+"""Workflows that run by the clock: each is there once, however many workers start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+
+from workflows.reconciliation_contracts import RECONCILIATION_QUEUE, RECONCILIATION_WORKFLOW
+
+_RPC_TIMEOUT = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurring:
+    """A workflow without input, run by the clock. `catch_up`: how late a run may begin that Temporal was away for."""
+
+    id: str
+    workflow: str
+    task_queue: str
+    every: timedelta | None = None
+    calendars: Sequence[ScheduleCalendarSpec] = ()
+    overlap: ScheduleOverlapPolicy = ScheduleOverlapPolicy.SKIP
+    catch_up: timedelta
+    execution_timeout: timedelta | None = None
+
+    def schedule(self) -> Schedule:
+        """The schedule as Temporal keeps it."""
+        intervals = [] if self.every is None else [ScheduleIntervalSpec(every=self.every)]
+        return Schedule(
+            action=ScheduleActionStartWorkflow(
+                self.workflow, id=self.id, task_queue=self.task_queue, execution_timeout=self.execution_timeout
+            ),
+            spec=ScheduleSpec(intervals=intervals, calendars=self.calendars),
+            policy=SchedulePolicy(overlap=self.overlap, catchup_window=self.catch_up),
+        )
+
+
+SCHEDULES: Final[Sequence[Recurring]] = (
+    # A round that was missed is made up by the next: it starts where the last one ended.
+    Recurring(
+        id="reconciliation",
+        workflow=RECONCILIATION_WORKFLOW,
+        task_queue=RECONCILIATION_QUEUE,
+        every=timedelta(minutes=5),
+        catch_up=timedelta(minutes=5),
+        execution_timeout=timedelta(hours=2),
+    ),
+)
+
+
+async def ensure_schedules(client: Client, schedules: Sequence[Recurring] = SCHEDULES) -> None:
+    """Every schedule exists as it is declared here. Safe to repeat, and from many workers at once.
+
+    One that an operator paused stays paused. Raises temporalio's RPCError.
+    """
+    for each in schedules:
+        try:
+            await client.create_schedule(each.id, each.schedule(), rpc_timeout=_RPC_TIMEOUT)
+        except ScheduleAlreadyRunningError:
+            await _declare_anew(client, each)
+
+
+async def _declare_anew(client: Client, recurring: Recurring) -> None:
+    async def changed(held: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule = recurring.schedule()
+        schedule.state = held.description.schedule.state
+        return ScheduleUpdate(schedule=schedule)
+
+    await client.get_schedule_handle(recurring.id).update(changed, rpc_timeout=_RPC_TIMEOUT)
