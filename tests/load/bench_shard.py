@@ -11,6 +11,7 @@ import psutil
 from actors.domain.views import View
 from actors.organization_actor import OrganizationActor
 from actors.ports import Delivery, Lease, LiveFeed, Ports
+from actors.process import settle_heap
 from actors.shard import Shard
 from actors.slots import SLOTS, slot_of
 from serve.config import Settings
@@ -50,6 +51,7 @@ def weigh(settings: Settings, organizations: int) -> Weight:
 
 async def activations(ports: Ports, ids: Sequence[str], *, saved: bool) -> Latencies:
     """Recover each organization in turn; with `saved`, a snapshot of its present state stands in Redis."""
+    settle_heap()  # as every shard does
     taken = Latencies()
     for organization_id in ids:
         lease = Lease(slot=slot_of(organization_id), epoch=1)
