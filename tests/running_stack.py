@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.stack.processes import reap
+from serve.stack.processes import marked, reap
 from serve.stack.state import DataFolder
 from tests.e2e.product import Product
 
@@ -37,14 +37,17 @@ class RunningStack:
         self.folder = folder
         self.data = DataFolder(folder / "data")
         self.log = folder / "up.log"
-        self.data.dev_file.unlink(missing_ok=True)  # of a killed run in the same folder
         ports = ("--http-port", "--live-port", "--dashboard-port")
         chosen = [text for flag in ports for text in (flag, str(free_port()))]
-        command = [str(Path(sys.executable).with_name("call-supervisor")), "up", "--data-dir", str(self.data.path)]
+        program = str(Path(sys.executable).with_name("call-supervisor"))
+        self._command = [program, "up", "--data-dir", str(self.data.path), *chosen, *options]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, anew after it was killed: with the same data and ports. Returns once it is ready."""
+        self.data.dev_file.unlink(missing_ok=True)  # of a killed run in the same folder
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*command, *chosen, *options], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         self._wait_until_ready()
 
     def _wait_until_ready(self) -> None:
@@ -98,6 +101,17 @@ class RunningStack:
         finally:
             reap(self.data.marker)
 
+    def assert_ends_cleanly(self) -> None:
+        """End it as Ctrl-C does: it must leave no process, no record of itself and no folder of Ray's."""
+        record = self.data.read_record()
+        assert record is not None
+        os.kill(self.process.pid, signal.SIGTERM)
+        assert self.process.wait(STOP_SECONDS) == 0
+        assert marked(self.data.marker) == []
+        assert not Path(record.ray_folder).exists()
+        assert not self.data.dev_file.exists()
+        assert self.data.read_record() is None
+
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[RunningStack]:
@@ -105,8 +119,11 @@ def stack() -> Iterator[RunningStack]:
     folder.chmod(0o755)
     running = RunningStack(folder)
     yield running
-    running.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        running.assert_ends_cleanly()
+    finally:
+        running.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

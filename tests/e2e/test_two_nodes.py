@@ -18,6 +18,7 @@ from storage.ownership import PostgresOwnership
 from storage.postgres import close_pool, open_pool
 from tests.e2e.local_cluster import PATIENCE_SECONDS, LocalCluster, Nodes
 from tests.e2e.product import Product, eventually
+from tests.running_stack import RunningStack
 
 APPLICATIONS: Final = ("Api", "LiveHub", "TemporalWorker", "Webhooks")
 SHARDS: Final = ("organization-shard-0", "organization-shard-1")
@@ -78,8 +79,10 @@ def all_on(cluster: LocalCluster, node: str) -> bool | None:
     return (recovered and applications == dict.fromkeys(APPLICATIONS, ("RUNNING", {node}))) or None
 
 
-@pytest.mark.timeout(900)
-def test_two_nodes_share_the_work_and_one_goes_on_without_the_other(cluster: LocalCluster) -> None:
+@pytest.mark.timeout(1200)
+def test_two_nodes_beside_a_stack_share_the_work_and_one_goes_on_without_the_other(
+    cluster: LocalCluster, stack: RunningStack
+) -> None:
     nodes: Nodes = cluster.start()
     cluster.call_supervisor("deploy")
 
@@ -106,3 +109,4 @@ def test_two_nodes_share_the_work_and_one_goes_on_without_the_other(cluster: Loc
     product.call_when(while_it_is_missed, is_ended)
     product.call_when(end_a_call(product), is_ended)
     product.close()
+    assert stack.process.poll() is None
