@@ -20,18 +20,11 @@ down: setup ## stop what `make up` started, or what a killed one left
 status: setup ## show the parts of the running stack
 	@exec $(BIN)/call-supervisor status $(ARGS)
 
-# What takes the machine for itself: whole stacks, storms of sockets, a benchmark, thousands of seeds. Last, one by one.
-ALONE := tests/integration/test_stack_up.py tests/integration/test_live_hub.py tests/load/test_bench.py \
-	tests/unit/test_simulation_cluster.py tests/chaos tests/e2e
-
-test: setup ## run all tests, those that share a machine two at once; ARGS="tests/unit -k calls" selects some
+test: setup ## run all tests, two at once (see tests/collection.py); ARGS="tests/unit -k calls" selects some, one by one
 ifdef ARGS
 	@exec $(BIN)/python -m pytest $(ARGS)
 else
-	@failed=0; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests $(ALONE:%=--ignore=%) || failed=$$?; \
-	$(BIN)/python -m pytest $(ALONE) || failed=$$?; \
-	exit $$failed
+	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 endif
 
 check: setup ## lint, format, types, import directions, migrations
