@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 import psutil
@@ -59,13 +60,16 @@ def reap(marker: Mapping[str, str], *, grace_s: float = 10.0) -> int:
     while processes := marked(marker):
         ended.update(process.pid for process in processes)
         _signal(processes, psutil.Process.terminate)
-        _signal(_alive_after(processes, grace_s), psutil.Process.kill)
-        _alive_after(processes, grace_s)
+        _signal(still_alive(processes, timeout_s=grace_s), psutil.Process.kill)
+        still_alive(processes, timeout_s=grace_s)
     return len(ended)
 
 
-def _alive_after(processes: Iterable[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Wait for processes that are not our children; ended ones their parent has not collected count as gone."""
+def still_alive(processes: Iterable[psutil.Process], *, timeout_s: float) -> list[psutil.Process]:
+    """Wait for processes that are not our children, and return those that outlive `timeout_s`.
+
+    Ended ones their parent has not collected count as gone.
+    """
     deadline = time.monotonic() + timeout_s
     while alive := [process for process in processes if _is_alive(process)]:
         if time.monotonic() > deadline:
@@ -76,7 +80,15 @@ def _alive_after(processes: Iterable[psutil.Process], timeout_s: float) -> list[
 
 def _is_alive(process: psutil.Process) -> bool:
     with contextlib.suppress(*_GONE):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if process.is_running():
+            return process.status() != psutil.STATUS_ZOMBIE or _has_other_threads(process.pid)
+    return False
+
+
+def _has_other_threads(pid: int) -> bool:
+    """Whether a process whose first thread has ended still runs others, which hold its ports and files."""
+    with contextlib.suppress(OSError):
+        return len([*Path(f"/proc/{pid}/task").iterdir()]) > 1
     return False
 
 

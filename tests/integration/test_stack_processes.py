@@ -1,12 +1,16 @@
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
 import psutil
 import pytest
 
-from serve.stack.processes import PART_MARKER, STACK_MARKER, ProcessIdentity, marked, reap
+from serve.stack.processes import PART_MARKER, STACK_MARKER, ProcessIdentity, marked, reap, still_alive
 from serve.stack.temporal_server import start_temporal
 from storage.embedded import start_postgres, start_valkey
+from tests.e2e.product import eventually
 
 
 @pytest.fixture
@@ -52,3 +56,24 @@ def test_a_pid_that_came_back_is_not_the_same_process() -> None:
     own = ProcessIdentity.of(psutil.Process().pid)
     assert own.find() is not None
     assert ProcessIdentity(pid=own.pid, create_time=own.create_time - 60).find() is None
+
+
+def test_a_process_whose_first_thread_ended_is_waited_for(marker: dict[str, str]) -> None:
+    """To `ps` it is a zombie while its other threads still hold its ports."""
+    program = (
+        "import ctypes, signal, threading, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "print('ready', flush=True)\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env={**os.environ, **marker}, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        found = psutil.Process(process.pid)
+        eventually(lambda: found.status() == psutil.STATUS_ZOMBIE or None, seconds=10, what=found.status)
+        try:
+            assert still_alive([found], timeout_s=0) == [found]
+        finally:
+            process.kill()
