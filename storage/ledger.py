@@ -62,6 +62,20 @@ class Ledger:
             await connection.execute(statement("ledger_lock"), organization_id)
             return await _book(connection, organization_id, call_id, at)
 
+    async def notice(self, organization_id: str, *, at: int) -> Sequence[int]:
+        """Notice the marks that the period of `at` (ms) has reached, as for a cap that was lowered since the last call.
+
+        Those noticed now and never before. Safe to repeat. Raises StorageUnavailableError.
+        """
+        async with transaction(self._pool) as connection:
+            row = await connection.fetchrow(statement("ledger_account"), organization_id)
+            if row is None:
+                return []
+            period = _period(dict(row), moment(at))
+            used = await _used(connection, organization_id, period)
+            limit = _limit_seconds(dict(row))
+            return await _raise_alerts(connection, organization_id, period, used=used, limit=limit, at=at)
+
 
 async def _book(connection: Connection, organization_id: str, call_id: str, at: int) -> Booked | None:
     rows = await connection.fetch(statement("ledger_rows_of_call"), organization_id, call_id)
@@ -82,9 +96,7 @@ async def _book(connection: Connection, organization_id: str, call_id: str, at: 
         # Its period's invoice is written: what is found out later belongs to the period that goes on.
         charged_at = moment(at)
     period = _period(account, charged_at)
-    used: int = await connection.fetchval(
-        statement("ledger_seconds"), organization_id, moment(period.start), moment(period.end)
-    )
+    used = await _used(connection, organization_id, period)
     terms = Terms(
         included_seconds=account["included_minutes"] * _MINUTE_SECONDS,
         minute_price_micros=account["minute_price_micros"],
@@ -104,8 +116,9 @@ async def _book(connection: Connection, organization_id: str, call_id: str, at: 
         moment(at),
         meter_identifier(organization_id, call_id, entry),
     )
-    limit = (account["included_minutes"] or account["minutes_cap"] or 0) * _MINUTE_SECONDS
-    alerts = await _raise_alerts(connection, organization_id, period, used=used + seconds, limit=limit, at=at)
+    alerts = await _raise_alerts(
+        connection, organization_id, period, used=used + seconds, limit=_limit_seconds(account), at=at
+    )
     return Booked(entry=entry, seconds=seconds, amount_micros=amount, alerts=alerts)
 
 
@@ -138,6 +151,17 @@ async def _raise_alerts(
         for percent in reached
     ]
     return [percent for percent in raised if percent is not None]
+
+
+async def _used(connection: Connection, organization_id: str, period: Period) -> int:
+    start, end = moment(period.start), moment(period.end)
+    used: int = await connection.fetchval(statement("ledger_seconds"), organization_id, start, end)
+    return used
+
+
+def _limit_seconds(account: Mapping[str, Any]) -> int:
+    """What marks are of; 0 for no limit."""
+    return (account["included_minutes"] or account["minutes_cap"] or 0) * _MINUTE_SECONDS
 
 
 def _period(account: Mapping[str, Any], charged_at: datetime) -> Period:

@@ -1,4 +1,4 @@
-"""What Postgres needs done by the clock: partitions ahead, what is old dropped, closed days added up."""
+"""What Postgres needs done by the clock: partitions ahead, and what is old dropped."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -12,7 +12,6 @@ from storage import idempotency
 from storage.errors import StorageUnavailableError
 from storage.postgres import Pool, close_pool, open_pool, transaction
 from storage.statements import statement
-from storage.usage import aggregate_due
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +22,7 @@ _TASK_SECONDS: Final = 60.0
 
 @asynccontextmanager
 async def upkeep(database_url: str, *, prepared: bool) -> AsyncGenerator[None]:
-    """Keep partitions ahead, bodies under 30 days, idempotency keys under one and closed days added up, every hour.
+    """Keep partitions ahead, bodies under 30 days and idempotency keys under one, every hour.
 
     Any number of processes may: one at a time does the work. Nothing that fails ends it; it is logged and tried again.
     """
@@ -68,5 +67,4 @@ _TASKS: Final[Mapping[str, Callable[[Pool], Awaitable[object]]]] = {
         for name in ("upkeep_ensure_partitions", "upkeep_drop_old_bodies", "upkeep_drop_old_controls")
     },
     "idempotency_purge": idempotency.purge,
-    "aggregate_due": aggregate_due,
 }

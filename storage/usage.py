@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -41,24 +42,55 @@ async def aggregate_day(pool: Pool, organization_id: str, day: date, time_zone: 
     return counters
 
 
-async def aggregate_due(pool: Pool) -> int:
-    """Every organization's last days that are not kept yet, or may have changed since by late reports. How many."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedDay:
+    """A day that is over where its organization is."""
+
+    organization_id: str
+    day: date
+    time_zone: str
+
+
+async def due_days(pool: Pool, *, limit: int) -> Sequence[ClosedDay]:
+    """Days to add up, from two in the morning: of the last three those not kept, or changed by late reports since."""
     async with acquired(pool) as connection:
-        due = await connection.fetch(statement("usage_due"), DUE_AT_ONCE)
+        return [_closed_day(dict(row)) for row in await connection.fetch(statement("usage_due"), limit)]
+
+
+async def days_of_range(
+    pool: Pool,
+    since: date,
+    until: date,
+    organization_id: str | None = None,
+    *,
+    after: tuple[str, date] | None = None,
+    limit: int,
+) -> Sequence[ClosedDay]:
+    """Closed days of [since, until], of one organization or all: those after an organization's day, in their order."""
+    last = (None, None) if after is None else (UUID(after[0]), after[1])
+    one = UUID(organization_id) if organization_id is not None else None
+    async with acquired(pool) as connection:
+        rows = await connection.fetch(statement("usage_range"), since, until, one, *last, limit)
+    return [_closed_day(dict(row)) for row in rows]
+
+
+async def aggregate_due(pool: Pool) -> int:
+    """Add up the days that are due, as many as are taken at once. How many."""
+    due = await due_days(pool, limit=DUE_AT_ONCE)
     for each in due:
-        await aggregate_day(pool, str(each["organization_id"]), each["date"], each["time_zone"])
+        await aggregate_day(pool, each.organization_id, each.day, each.time_zone)
     return len(due)
 
 
 async def aggregate_range(pool: Pool, since: date, until: date, organization_id: str | None = None) -> int:
     """Every closed day of [since, until], of one organization or all. How many."""
-    async with acquired(pool) as connection:
-        days = await connection.fetch(
-            statement("usage_range"), since, until, UUID(organization_id) if organization_id is not None else None
-        )
-    for each in days:
-        await aggregate_day(pool, str(each["organization_id"]), each["date"], each["time_zone"])
-    return len(days)
+    count, after = 0, None
+    while days := await days_of_range(pool, since, until, organization_id, after=after, limit=DUE_AT_ONCE):
+        for each in days:
+            await aggregate_day(pool, each.organization_id, each.day, each.time_zone)
+        count += len(days)
+        after = (days[-1].organization_id, days[-1].day)
+    return count
 
 
 async def kept_days(connection: Connection, organization_id: str, since: date, until: date) -> Sequence[DayCounters]:
@@ -133,6 +165,10 @@ def _day(row: Mapping[str, Any]) -> DayCounters:
             peak_at=milliseconds(peak_at) if peak_at is not None else None,
         ),
     )
+
+
+def _closed_day(row: Mapping[str, Any]) -> ClosedDay:
+    return ClosedDay(organization_id=str(row["organization_id"]), day=row["date"], time_zone=row["time_zone"])
 
 
 def _texts(counts: Mapping[int, int]) -> Mapping[str, int]:

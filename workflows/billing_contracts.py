@@ -13,10 +13,11 @@ DUTY_DUE = "duty_due"
 BILLING_SWEEP_WORKFLOW = "BillingSweepWorkflow"
 
 SEND_METER_EVENTS = "send_meter_events"
+TELL_USAGE_ALERTS = "tell_usage_alerts"
 SWEEP_DUTIES = "sweep_duties"
 
-DUTIES = (SEND_METER_EVENTS,)
-"""Activities on an OrganizationRef, each a part of what an organization is owed or owes: one at a time."""
+USAGE_AGGREGATION_WORKFLOW = "UsageAggregationWorkflow"
+AGGREGATE_DAYS = "aggregate_days"
 
 DUTY_TIMEOUT = timedelta(minutes=3)
 DUTY_SECONDS = 60.0
@@ -37,7 +38,10 @@ class OrganizationRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
-    """One of DUTIES for one organization. `failures` in a row: the longer, the longer the next pause."""
+    """An activity on an OrganizationRef that ends with a Round, for one organization.
+
+    `failures` in a row: the more, the longer the next pause.
+    """
 
     organization_id: str
     activity: str
@@ -55,3 +59,27 @@ class Round:
 def duty_workflow_id(organization_id: str, activity: str) -> str:
     """One workflow for each duty and organization: what it does is never done twice at once."""
     return f"{activity}-{organization_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AggregationSpan:
+    """Closed days of [since, until] (ISO dates), of one organization or all; without dates, those that are due.
+
+    They are taken in the order of organizations and days, after those that `after` names.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    organization_id: str | None = None
+    after_organization: str | None = None
+    after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aggregated:
+    """A page of days was added up, up to the day `after`; perhaps there are `more`."""
+
+    days: int
+    more: bool = False
+    after_organization: str | None = None
+    after: str | None = None

@@ -8,8 +8,12 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from storage.ledger import Ledger
 from storage.meter import MeterOutbox
 from storage.postgres import Pool
+from storage.usage_alerts import UsageAlerts
+from workflows.activities.aggregation import Aggregation
+from workflows.activities.alerting import Alerting, Mailing, Texting
 from workflows.activities.duty_sweep import DutySweep
 from workflows.activities.metering import Metering
 from workflows.billing_contracts import BILLING_QUEUE
@@ -17,7 +21,10 @@ from workflows.billing_sweep import BillingSweepWorkflow
 from workflows.config import WorkerSettings
 from workflows.duty_nudges import DutyNudges
 from workflows.organization_duty import OrganizationDutyWorkflow
+from workflows.usage_aggregation import UsageAggregationWorkflow
+from workflows.vendors.resend_api import ResendApi
 from workflows.vendors.stripe_api import StripeApi
+from workflows.vendors.twilio_api import TwilioApi
 
 _MAX_ACTIVITIES = 20
 
@@ -28,11 +35,18 @@ class BillingActivities:
 
     nudges: DutyNudges
     metering: Metering
+    alerting: Alerting
+    aggregation: Aggregation
     sweep: DutySweep
 
     @property
     def registered(self) -> Sequence[Callable[..., Any]]:
-        return [self.metering.send_meter_events, self.sweep.sweep_duties]
+        return [
+            self.metering.send_meter_events,
+            self.alerting.tell_usage_alerts,
+            self.aggregation.aggregate_days,
+            self.sweep.sweep_duties,
+        ]
 
 
 @asynccontextmanager
@@ -46,12 +60,36 @@ async def open_billing(
         if settings.stripe_secret_key is not None:
             key = settings.stripe_secret_key.get_secret_value()
             stripe = await opened.enter_async_context(StripeApi(key, settings.stripe_base_url))
-        outbox = MeterOutbox(pool)
+        outbox, alerts = MeterOutbox(pool), UsageAlerts(pool)
         yield BillingActivities(
             nudges=nudges,
             metering=Metering(outbox, stripe, now=now),
-            sweep=DutySweep(outbox, nudges, now=now),
+            alerting=Alerting(
+                alerts,
+                texting=await _texting(settings, opened),
+                mailing=await _mailing(settings, opened),
+                now=now,
+            ),
+            aggregation=Aggregation(pool, Ledger(pool), now=now, nudge=nudges.nudge),
+            sweep=DutySweep(outbox, alerts, nudges, now=now),
         )
+
+
+async def _texting(settings: WorkerSettings, opened: AsyncExitStack) -> Texting | None:
+    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
+    if sid is None or token is None or sender is None:
+        return None
+    api = await opened.enter_async_context(TwilioApi(sid, token.get_secret_value(), settings.twilio_base_url))
+    base = settings.public_base_url
+    return Texting(api=api, sender=sender, status_callback=f"{base.rstrip('/')}/webhooks/twilio" if base else None)
+
+
+async def _mailing(settings: WorkerSettings, opened: AsyncExitStack) -> Mailing | None:
+    key, sender = settings.resend_api_key, settings.resend_from
+    if key is None or sender is None:
+        return None
+    api = await opened.enter_async_context(ResendApi(key.get_secret_value(), settings.resend_base_url))
+    return Mailing(api=api, sender=sender)
 
 
 def billing_worker(client: Client, activities: BillingActivities, **options: Any) -> Worker:
@@ -60,7 +98,7 @@ def billing_worker(client: Client, activities: BillingActivities, **options: Any
     return Worker(
         client,
         task_queue=BILLING_QUEUE,
-        workflows=[OrganizationDutyWorkflow, BillingSweepWorkflow],
+        workflows=[OrganizationDutyWorkflow, BillingSweepWorkflow, UsageAggregationWorkflow],
         activities=activities.registered,
         max_concurrent_activities=_MAX_ACTIVITIES,
         **options,

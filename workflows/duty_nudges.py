@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from workflows.billing_contracts import (
@@ -27,16 +28,21 @@ _RPC_TIMEOUT: Final = timedelta(seconds=5)
 
 async def start_duty(client: Client, organization_id: str, activity: str) -> None:
     """Have a duty done now, or once more if it is being done. Safe to repeat. Raises RPCError, RuntimeError."""
-    await client.start_workflow(
-        DUTY_WORKFLOW,
-        Duty(organization_id=organization_id, activity=activity),
-        id=duty_workflow_id(organization_id, activity),
-        task_queue=BILLING_QUEUE,
-        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        start_signal=DUTY_DUE,
-        rpc_timeout=_RPC_TIMEOUT,
-    )
+    workflow_id = duty_workflow_id(organization_id, activity)
+    try:
+        await client.start_workflow(
+            DUTY_WORKFLOW,
+            Duty(organization_id=organization_id, activity=activity),
+            id=workflow_id,
+            task_queue=BILLING_QUEUE,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            start_signal=DUTY_DUE,
+            rpc_timeout=_RPC_TIMEOUT,
+        )
+    except WorkflowAlreadyStartedError:
+        # Some servers lose the signal of the second of two starts at once.
+        await client.get_workflow_handle(workflow_id).signal(DUTY_DUE, rpc_timeout=_RPC_TIMEOUT)
 
 
 class DutyNudges:

@@ -19,6 +19,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
+from workflows.billing_contracts import BILLING_QUEUE, BILLING_SWEEP_WORKFLOW, USAGE_AGGREGATION_WORKFLOW
 from workflows.reconciliation_contracts import RECONCILIATION_QUEUE, RECONCILIATION_WORKFLOW
 
 _RPC_TIMEOUT = timedelta(seconds=10)
@@ -58,6 +59,24 @@ SCHEDULES: Final[Sequence[Recurring]] = (
         every=timedelta(minutes=5),
         catch_up=timedelta(minutes=5),
         execution_timeout=timedelta(hours=2),
+    ),
+    # What a nudge did not tell. A look that was missed is made up by the next.
+    Recurring(
+        id="billing-sweep",
+        workflow=BILLING_SWEEP_WORKFLOW,
+        task_queue=BILLING_QUEUE,
+        every=timedelta(minutes=1),
+        catch_up=timedelta(minutes=1),
+        execution_timeout=timedelta(minutes=10),
+    ),
+    # Zones differ by quarters of an hour; two in the morning is when days become due.
+    Recurring(
+        id="usage-aggregation",
+        workflow=USAGE_AGGREGATION_WORKFLOW,
+        task_queue=BILLING_QUEUE,
+        every=timedelta(minutes=15),
+        catch_up=timedelta(minutes=15),
+        execution_timeout=timedelta(hours=12),
     ),
 )
 

@@ -43,7 +43,8 @@ on conflict (date, organization_id) do update set
     ended_classes = excluded.ended_classes, computed_at = excluded.computed_at;
 
 -- name: usage_due
--- At most $1 of the last three closed days of every organization: not kept, or kept before reports could be late no more.
+-- At most $1 of the last three closed days of every organization, from two in the morning where it is: not kept, or kept
+-- before reports could be late no more.
 select organization.id as organization_id, organization.time_zone, closed.date
 from organizations as organization
 cross join lateral (
@@ -52,6 +53,7 @@ cross join lateral (
 left join daily_usage as kept on kept.organization_id = organization.id and kept.date = closed.date
 where organization.deleted_at is null
     and organization.created_at < (closed.date + 1)::timestamp at time zone organization.time_zone
+    and now() >= (closed.date + 1 + time '02:00') at time zone organization.time_zone
     and (
         kept.date is null
         or kept.computed_at < (closed.date + 2)::timestamp at time zone organization.time_zone
@@ -61,14 +63,16 @@ order by closed.date, organization.id
 limit $1;
 
 -- name: usage_range
--- The closed days of [$1, $2] of the organization $3, or of all.
+-- At most $6 closed days of [$1, $2] of the organization $3, or of all, after the day $5 of the organization $4.
 select organization.id as organization_id, organization.time_zone, day::date as date
 from organizations as organization
 cross join generate_series($1::date, $2::date, interval '1 day') as day
 where organization.deleted_at is null
     and ($3::uuid is null or organization.id = $3)
     and day::date < (now() at time zone organization.time_zone)::date
-order by organization.id, day;
+    and ($4::uuid is null or (organization.id, day::date) > ($4, $5::date))
+order by organization.id, day
+limit $6;
 
 -- name: usage_days
 -- The kept days of [$2, $3], oldest first.

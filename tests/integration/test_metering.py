@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 from storage.meter import MeterOutbox
 from storage.postgres import Pool, open_pool
 from storage.times import moment
+from storage.usage_alerts import UsageAlerts
 from tests.fakes.processing_world import until
 from tests.fakes.stripe_server import PRICE, StripeServer, running_stripe
 from tests.integration.billing_world import DAY, MINUTE, BillingWorld
@@ -204,7 +205,7 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
         DutyNudges().running() as nudges,
     ):
         nudges.use(env.client)
-        sweep = DutySweep(MeterOutbox(world.pool), nudges, now=lambda: world.now)
+        sweep = DutySweep(MeterOutbox(world.pool), UsageAlerts(world.pool), nudges, now=lambda: world.now)
         async with Worker(
             env.client,
             task_queue=BILLING_QUEUE,

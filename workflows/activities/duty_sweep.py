@@ -5,15 +5,17 @@ from collections.abc import Callable
 from temporalio import activity
 
 from storage.meter import MeterOutbox
-from workflows.billing_contracts import SEND_METER_EVENTS, SWEEP_DUTIES
+from storage.usage_alerts import UsageAlerts
+from workflows.billing_contracts import SEND_METER_EVENTS, SWEEP_DUTIES, TELL_USAGE_ALERTS
 from workflows.duty_nudges import DutyNudges
 
 
 class DutySweep:
     """An activity of the billing queue."""
 
-    def __init__(self, outbox: MeterOutbox, nudges: DutyNudges, *, now: Callable[[], int]) -> None:
+    def __init__(self, outbox: MeterOutbox, alerts: UsageAlerts, nudges: DutyNudges, *, now: Callable[[], int]) -> None:
         self._outbox = outbox
+        self._alerts = alerts
         self._nudges = nudges
         self._now = now
 
@@ -22,3 +24,5 @@ class DutySweep:
         """Have every duty done that is due. Safe to repeat."""
         for organization_id in await self._outbox.organizations(at=self._now()):
             self._nudges.nudge(organization_id, SEND_METER_EVENTS)
+        for organization_id in await self._alerts.organizations():
+            self._nudges.nudge(organization_id, TELL_USAGE_ALERTS)

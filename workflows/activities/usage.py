@@ -5,7 +5,7 @@ from collections.abc import Callable
 from temporalio import activity
 
 from storage.ledger import Ledger
-from workflows.billing_contracts import SEND_METER_EVENTS
+from workflows.billing_contracts import SEND_METER_EVENTS, TELL_USAGE_ALERTS
 from workflows.contracts import CallRef
 from workflows.usage_contracts import BOOK_USAGE
 
@@ -27,3 +27,5 @@ class UsageBooking:
         booked = await self._ledger.book(call.organization_id, call.call_id, at=self._now())
         if booked is not None and booked.seconds:
             self._nudge(call.organization_id, SEND_METER_EVENTS)
+        if booked is not None and booked.alerts:
+            self._nudge(call.organization_id, TELL_USAGE_ALERTS)
