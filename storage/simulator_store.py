@@ -3,8 +3,10 @@
 All of it lives in Redis for a day, so that every replica answers the same and a restart forgets nothing.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -12,6 +14,7 @@ from redis.asyncio import Redis
 
 from storage.postgres import Pool, acquired
 from storage.redis import answered
+from storage.simulated_vendors import VendorMemory
 from storage.statements import statement
 
 Document: TypeAlias = dict[str, Any]
@@ -21,6 +24,7 @@ KEPT_CALLS: Final = 20_000
 KEPT_COMMANDS: Final = 1_000
 KEPT_SECONDS: Final = 86_400
 
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SHARED: Final = "simulator:requests"
 _FAULTS: Final = "simulator:faults"
 _COMMANDS: Final = "simulator:commands"
@@ -34,6 +38,19 @@ class Number:
 
     organization_id: str
     number: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeededSubscription:
+    """A subscription that the simulated payment provider never made: an organization's row names it."""
+
+    organization_id: str
+    customer: str
+    item_id: str
+    price: str | None
+    metered_price: str | None
+    currency: str
+    created_at: datetime
 
 
 class SimulatorStore:
@@ -52,6 +69,35 @@ class SimulatorStore:
         async with acquired(self._pool) as connection:
             rows = await connection.fetch(statement("organizations_with_call"), call_id)
         return [str(row["organization_id"]) for row in rows]
+
+    async def organizations_named(self, words: Sequence[str]) -> Sequence[str]:
+        """Whom a request is about that holds these words: ids of organizations, else of customers, else of calls."""
+        if not words:
+            return []
+        identities = [word for word in words if _UUID.fullmatch(word)]
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(statement("simulator_organizations_named"), identities, list(words))
+        return [str(row["organization_id"]) for row in rows]
+
+    async def seeded_subscription(self, subscription_id: str) -> SeededSubscription | None:
+        """The subscription that an organization's row names."""
+        async with acquired(self._pool) as connection:
+            row = await connection.fetchrow(statement("simulator_subscription"), subscription_id)
+        if row is None or row["stripe_customer_id"] is None or row["stripe_subscription_item_id"] is None:
+            return None
+        return SeededSubscription(
+            organization_id=str(row["organization_id"]),
+            customer=row["stripe_customer_id"],
+            item_id=row["stripe_subscription_item_id"],
+            price=row["stripe_price_id"],
+            metered_price=row["stripe_metered_price_id"],
+            currency=row["currency"] or "usd",
+            created_at=row["created_at"],
+        )
+
+    def memory(self, vendor: str) -> VendorMemory:
+        """What this simulated vendor remembers."""
+        return VendorMemory(self._redis, vendor)
 
     async def number(self, phone_number_id: str) -> Number | None:
         """The number the provider has under an id."""

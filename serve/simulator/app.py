@@ -16,10 +16,12 @@ from serve.config import Settings
 from serve.errors import ConflictError, ForbiddenError, InvalidParameterError, UnauthenticatedError
 from serve.local_issuer import LocalIssuer, local_issuer
 from serve.problems import install_problem_handlers
+from serve.simulator.callbacks import Callbacks
 from serve.simulator.exchange import Exchange
 from serve.simulator.supabase import supabase_router
 from serve.simulator.vapi import Vapi
 from serve.simulator.vendor_door import Fault, VendorDoor
+from serve.simulator.vendors import vendor_routers
 from storage.api_keys import ApiKeys
 from storage.organizations import Organizations
 from storage.postgres import close_pool, open_pool
@@ -29,7 +31,7 @@ from storage.redis import open_redis
 from storage.sealing import Sealer
 from storage.simulator_store import KEPT_REQUESTS, Document, SimulatorStore
 
-VENDORS: Final = frozenset({"vapi"})
+VENDORS: Final = frozenset({"vapi", "stripe", "twilio", "resend", "receiver"})
 SCOPE: Final = "simulator:read"
 _POOL_SIZE: Final = 4
 _LATEST: Final = 2**53
@@ -78,10 +80,16 @@ def create_simulator(settings: Settings, parts: OpenParts | None = None) -> Fast
                 account_of=opened.account_of,
             )
             app.include_router(vapi.router())
+            callbacks = Callbacks(settings.public_base_url, random=Random())  # noqa: S311
+            for router in vendor_routers(settings, opened.store, callbacks):
+                app.include_router(router)
             app.include_router(_own_routes(opened))
             if opened.issuer is not None:
                 app.include_router(supabase_router(opened.issuer, now=lambda: int(time.time())))
-            yield
+            try:
+                yield
+            finally:
+                await callbacks.close()
 
     app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     install_problem_handlers(app)
