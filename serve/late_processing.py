@@ -3,6 +3,7 @@
 import asyncio
 
 from actors.ports import Processing
+from actors.process import settle_heap
 from workflows.config import WorkerSettings
 
 
@@ -24,6 +25,7 @@ class LateProcessing:
 async def _open(settings: WorkerSettings) -> Processing:
     # The module's own imports are what takes time: a thread has them made while the loop goes on.
     await asyncio.to_thread(_load)
+    settle_heap()
     from workflows.client import TemporalProcessing, connect_from  # noqa: PLC0415
 
     return TemporalProcessing(await connect_from(settings))

@@ -36,3 +36,5 @@ class WorkerSettings(BaseSettings):
     resend_base_url: str | None = None
     public_base_url: str | None = None
     """Where vendors reach us with what becomes of a message."""
+    webhooks_insecure: bool = False
+    """Whether customers' endpoints may be http and on this machine: for a stack on one machine alone."""

@@ -36,6 +36,7 @@ from workflows.call_processing import CallProcessingWorkflow
 from workflows.client import connect_from
 from workflows.config import WorkerSettings
 from workflows.contracts import CALL_PROCESSING_QUEUE, RECORDINGS_QUEUE
+from workflows.delivery_worker import DeliveryParts, Running, delivery_workers, open_deliveries
 from workflows.reconciliation_worker import reconciliation_worker
 from workflows.schedules import ensure_schedules
 from workflows.vendors.vapi import VapiClient
@@ -59,6 +60,7 @@ class Activities:
     booking: UsageBooking
     billing: BillingActivities
     reconciliation: Reconciliation
+    deliveries: DeliveryParts
 
 
 @asynccontextmanager
@@ -88,7 +90,11 @@ async def open_activities(
             return None
 
     try:
-        async with VapiClient(settings.vapi_base_url) as vapi, open_billing(settings, pool, now=_now) as billing:
+        async with (
+            VapiClient(settings.vapi_base_url) as vapi,
+            open_billing(settings, pool, now=_now) as billing,
+            open_deliveries(settings) as deliveries,
+        ):
             store = ProcessingStore(pool)
             rows = InternalRows(inbox, now=_now, notify=notify)
             recordings = RecordingStore(settings.recordings_url)
@@ -101,16 +107,18 @@ async def open_activities(
                 reconciliation=Reconciliation(
                     ReconciliationStore(pool), rows, vapi, keys_of_all=partial(keys.of_all, "vapi"), now=_now
                 ),
+                deliveries=deliveries,
             )
     finally:
         await inbox.close()
         await close_pool(pool)
 
 
-def build_workers(client: Client, activities: Activities, **options: Any) -> Sequence[Worker]:
-    """One worker per task queue, not running yet. `options` go to each `temporalio.worker.Worker`."""
+def build_workers(client: Client, activities: Activities, **options: Any) -> Sequence[Running]:
+    """One worker per task queue and the relay of deliveries, not running yet. `options` go to each worker."""
     shared: dict[str, Any] = {"graceful_shutdown_timeout": GRACE, "interceptors": [Discretion()], **options}
     questions, records, copies = activities.questions, activities.records, activities.copies
+    deliveries = activities.deliveries.writing(client)
     processing = Worker(
         client,
         task_queue=CALL_PROCESSING_QUEUE,
@@ -125,6 +133,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
             records.announce_processed,
             copies.note_recording_missing,
             activities.booking.book_usage,
+            deliveries.enqueue_deliveries,
         ],
         max_concurrent_activities=_MAX_ACTIVITIES,
         max_concurrent_local_activities=_MAX_ACTIVITIES,
@@ -142,10 +151,11 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         copying,
         billing_worker(client, activities.billing, **shared),
         reconciliation_worker(client, activities.reconciliation, **shared),
+        *delivery_workers(client, activities.deliveries, shared),
     )
 
 
-async def run_workers(workers: Sequence[Worker]) -> None:
+async def run_workers(workers: Sequence[Running]) -> None:
     """Run until cancelled, then drain for up to 20 s. Ends with an error as soon as one worker does."""
     async with asyncio.TaskGroup() as group:
         for worker in workers:

@@ -40,6 +40,7 @@ def driver_settings(
         "SHARDS": str(shards),
         "INGRESS_REPLICAS": str(replicas),
         "EMBEDDED": "true",
+        "WEBHOOKS_INSECURE": "true",
         DEV_FILE: str(folder.dev_file),
     }
     (folder.path / "recordings").mkdir(exist_ok=True)

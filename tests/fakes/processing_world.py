@@ -23,7 +23,6 @@ from pydantic import SecretStr
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from actors.domain.call import Call
 from actors.domain.commands import InboxRow, Observe, command_from
@@ -37,6 +36,7 @@ from tests.fakes.vapi_server import VapiServer
 from workflows.client import TemporalProcessing
 from workflows.config import WorkerSettings
 from workflows.contracts import processing_workflow_id
+from workflows.delivery_worker import Running
 from workflows.worker import build_workers, open_activities, run_workers
 
 ORGANIZATION = "0b9d7c9e-7c39-4e0c-9a52-1d1b7a1f0002"
@@ -209,15 +209,22 @@ class ProcessingWorld:
             await service.lock_time_skipping(LockTimeSkippingRequest())
 
     async def keep_history(self, name: str, handle: WorkflowHandle[Any, Any] | None = None) -> bytes:
-        """Everything Temporal keeps of the last run, of the call's workflow or another's.
+        """Everything Temporal keeps of the last run, of the call's workflow or another's (see `kept_history`)."""
+        return await kept_history(handle or self.handle, name)
 
-        RECORD_HISTORIES=1 keeps it for the replay tests, too.
-        """
-        history = await (handle or self.handle).fetch_history()
-        if os.environ.get("RECORD_HISTORIES"):
-            HISTORIES.mkdir(exist_ok=True)
-            (HISTORIES / f"{name}.json").write_text(_impersonal(history.to_json()))
-        return b"".join(event.SerializeToString() for event in history.events)
+
+async def kept_history(handle: WorkflowHandle[Any, Any], name: str, *, folder: str = ".") -> bytes:
+    """Everything Temporal keeps of a run. RECORD_HISTORIES=1 keeps it in `folder` for the replay tests, too."""
+    history = await handle.fetch_history()
+    if os.environ.get("RECORD_HISTORIES"):
+        kept = HISTORIES / folder / f"{name}.json"
+        await asyncio.to_thread(_keep, kept, _impersonal(history.to_json()))
+    return b"".join(event.SerializeToString() for event in history.events)
+
+
+def _keep(path: Path, history: str) -> None:
+    path.parent.mkdir(exist_ok=True, parents=True)
+    path.write_text(history)
 
 
 def _impersonal(history: str) -> str:
@@ -226,7 +233,7 @@ def _impersonal(history: str) -> str:
     return re.sub(r'("stackTrace": )"(?:[^"\\]|\\.)*"', r'\1""', without_host) + "\n"
 
 
-async def _all_run(workers: Sequence[Worker]) -> bool:
+async def _all_run(workers: Sequence[Running]) -> bool:
     return all(worker.is_running for worker in workers)
 
 

@@ -90,6 +90,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "archive_parts": _CLOSED,
     "archive_files": _CLOSED,
     "reconciliations": _READ,
+    "integration_health": _READ,
     "minute_grants": Access(select="viewer", insert="admin"),
 }
 

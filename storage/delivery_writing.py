@@ -1,0 +1,112 @@
+"""Deliveries come to be: one for each endpoint that wants an event, again when somebody asks for a replay."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from storage.deliveries import DeliveryKey
+from storage.postgres import Pool, acquired, transaction
+from storage.statements import statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageOfReplay:
+    """Deliveries that wait to be sent again, how many the page held, and where it ended; None on the last."""
+
+    waiting: Sequence[DeliveryKey]
+    size: int
+    last: DeliveryKey | None
+
+
+class DeliveryWriter:
+    """Every method is one transaction, safe to repeat, and raises StorageUnavailableError."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def completed(
+        self, organization_id: str, call_id: str, *, event: str, payload_of: Callable[[Mapping[str, Any]], str]
+    ) -> Sequence[DeliveryKey]:
+        """Write one delivery of the event for each endpoint that wants it; those that wait to be sent.
+
+        Its id follows from endpoint, event and call, so that an event which is told again is written once. Nothing is
+        written of a call that has not ended.
+        """
+        async with transaction(self._pool) as connection:
+            targets = await connection.fetch(statement("delivery_targets"), organization_id, event)
+            if not targets:
+                return ()
+            await connection.execute(statement("delivery_alone"), f"{organization_id}:{call_id}:{event}")
+            call = await connection.fetchrow(statement("completed_call"), organization_id, call_id)
+            if call is None:
+                return ()
+            payload = payload_of(dict(call))
+            ids = {target["id"]: uuid5(target["id"], f"{event}:{call_id}") for target in targets}
+            for target in targets:
+                await connection.execute(
+                    statement("delivery_add"),
+                    ids[target["id"]],
+                    organization_id,
+                    target["id"],
+                    event,
+                    call_id,
+                    payload,
+                    target["enabled"],
+                    call["created_at"],
+                )
+            rows = await connection.fetch(
+                statement("deliveries_to_start"), list(ids.values()), call["created_at"], organization_id
+            )
+        return [_key(dict(row)) for row in rows]
+
+    async def forgotten(self, *, due_before: datetime, limit: int) -> Sequence[DeliveryKey]:
+        """Deliveries that are due and that nobody seems to send."""
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(statement("deliveries_forgotten"), due_before, limit)
+        return [_key(dict(row)) for row in rows]
+
+    async def pending_replays(self, *, limit: int) -> Sequence[tuple[str, str]]:
+        """Replays that were asked for and are not done: organization and id."""
+        async with acquired(self._pool) as connection:
+            rows = await connection.fetch(statement("replays_pending"), limit)
+        return [(str(row["organization_id"]), str(row["id"])) for row in rows]
+
+    async def replay_page(
+        self, organization_id: str, replay_id: str, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> PageOfReplay:
+        """Make the next deliveries of a replay pending anew. Carried out twice, it changes nothing more."""
+        async with transaction(self._pool) as connection:
+            asked = await connection.fetchrow(statement("replay_to_carry_out"), replay_id, organization_id)
+            if asked is None or asked["status"] == "done":
+                return PageOfReplay(waiting=(), size=0, last=None)
+            rows = await connection.fetch(
+                statement("replay_page"),
+                replay_id,
+                organization_id,
+                asked["integration_id"],
+                asked["since"],
+                asked["until"],
+                asked["delivery_id"],
+                asked["only_status"],
+                None if after is None else after[0],
+                None if after is None else after[1],
+                asked["created_at"],
+                limit,
+            )
+        keys = [_key({**row, "organization_id": UUID(organization_id)}) for row in rows]
+        return PageOfReplay(
+            waiting=[key for key, row in zip(keys, rows, strict=True) if row["waits"]],
+            size=len(keys),
+            last=keys[-1] if len(keys) == limit else None,
+        )
+
+    async def replay_done(self, organization_id: str, replay_id: str, *, deliveries: int) -> None:
+        """Note that a replay was carried out."""
+        async with transaction(self._pool) as connection:
+            await connection.execute(statement("replay_done"), replay_id, organization_id, deliveries)
+
+
+def _key(row: Mapping[str, Any]) -> DeliveryKey:
+    return DeliveryKey(organization_id=row["organization_id"], delivery_id=row["id"], created_at=row["created_at"])
