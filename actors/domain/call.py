@@ -109,6 +109,8 @@ class Observation:
     tool_call_ids: frozenset[str] = frozenset()
     outcome: str | None = None
     """What a request to begin was decided to be."""
+    let_through: bool = False
+    """The door answered a request without its owner's word: `outcome` stands, whatever was or will be decided."""
     delivered: bool = True
 
 
@@ -193,7 +195,7 @@ class Call:
         if seen.delivered and seen.at:
             arrivals = tuple(sorted((*arrivals, (seen.received_at, seen.at))))
         newest = (seen.received_at, seen.kind) > (self.last_event_at, self.last_event_kind)
-        is_request = seen.kind == _REQUEST
+        is_request = seen.kind == _REQUEST or seen.let_through
         is_held = seen.status in LIVE_STATUSES and not is_request
         talking_from = self.talking_from
         if seen.status in TALKING_STATUSES:
@@ -211,7 +213,7 @@ class Call:
             last_event_at=seen.received_at if newest else self.last_event_at,
             last_event_kind=seen.kind if newest else self.last_event_kind,
             requested_at=_earliest(self.requested_at, seen.received_at) if is_request else self.requested_at,
-            admission=self.admission or seen.outcome,
+            admission=seen.outcome if seen.let_through else self.admission or seen.outcome,
             held_since=_earliest(self.held_since, seen.received_at) if is_held else self.held_since,
             held_at=max(self.held_at, seen.received_at) if is_held else self.held_at,
             talking_from=talking_from,

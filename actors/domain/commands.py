@@ -1,9 +1,10 @@
 """What the organization is asked to take in. Each command but `Hear`, `Forget` and `Tick` comes from one inbox row."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from actors.domain.admission import UNCHECKED
 from actors.domain.call import FIELD_NAMES, CallFields, CallStatus, Observation, Source, Utterance
 from actors.domain.conversation import Conversation, SpeechSign, ToolsFailed
 from actors.domain.json_types import JSON, Facts
@@ -97,13 +98,6 @@ class NoteProcessed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoteLetThrough:
-    """The owner did not answer in time, so the door let the call through, whatever the owner decided."""
-
-    call_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NoteReleased:
     """An operator freed the slot of a call. Evidence that is newer takes it again."""
 
@@ -176,7 +170,6 @@ Command: TypeAlias = (
     | NoteReportMissing
     | NoteProcessed
     | NoteRepair
-    | NoteLetThrough
     | NoteReleased
     | Configure
     | Pass
@@ -210,6 +203,9 @@ IMPLIED = {
 """What a message implies about a call when it tells no status itself; `transitions.AFTER` is the whole table."""
 
 
+LET_THROUGH = "let-through"
+"""The owner did not answer in time, so the door let the call through: as much a sign of the call as its request."""
+
 CALL_CONTROL = "call-control"
 """What somebody commanded of a call: on its timeline, and no sign of the call itself."""
 
@@ -228,8 +224,8 @@ def command_from(row: InboxRow) -> Command:
                 return NoteReportMissing(call_id=row.call_id, at=row.received_at)
             case "call-processed":
                 return NoteProcessed(call_id=row.call_id, at=row.received_at)
-            case "let-through":
-                return NoteLetThrough(call_id=row.call_id)
+            case _ if row.type == LET_THROUGH:
+                return Observe(call_id=row.call_id, observation=_let_through(row))
             case "slot-released":
                 return NoteReleased(call_id=row.call_id, at=row.received_at)
             case _ if row.type == CALL_CONTROL:
@@ -320,6 +316,10 @@ def _observation(row: InboxRow) -> Observation:
         outcome=row.outcome,
         delivered=row.provider != "internal",
     )
+
+
+def _let_through(row: InboxRow) -> Observation:
+    return replace(_observation(row), status=CallStatus.RINGING, outcome=UNCHECKED, let_through=True)
 
 
 def _status(text: str) -> CallStatus | None:

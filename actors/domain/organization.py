@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import assert_never
 
-from actors.domain.admission import NO_ASSISTANT, UNCHECKED, MonthUse, Occupancy, admit, is_refusal, unasked
+from actors.domain.admission import NO_ASSISTANT, UNCHECKED, MonthUse, Occupancy, admit, unasked
 from actors.domain.alarm_rules import rules_from
 from actors.domain.alarms import Alarms, Incident, Key
 from actors.domain.call import Call, Observation, Source
@@ -18,7 +18,6 @@ from actors.domain.commands import (
     Hear,
     InboxRow,
     NoteAbsent,
-    NoteLetThrough,
     NoteProcessed,
     NoteReleased,
     NoteRepair,
@@ -101,7 +100,8 @@ def decide(state: Organization, command: Command) -> Decision:
             return Decision(
                 (CallHeard(call=call.hear(command.at, command.utterance, command.sign), utterance=command.utterance),)
             )
-        case NoteAbsent() | NoteReportMissing() | NoteProcessed() | NoteLetThrough() | NoteReleased():
+        case NoteAbsent() | NoteReportMissing() | NoteProcessed() | NoteReleased():
+            # Who tells these has read of the call in Postgres, so it is known by now.
             call = state.calls.get(command.call_id)
             return Decision() if call is None else Decision((_note(call, command),))
         case NoteRepair():
@@ -178,7 +178,7 @@ def _note_repair(state: Organization, command: NoteRepair) -> Decision:
     return Decision((CallChanged(call=call, kind="state-repaired"), counted) if call is not None else (counted,))
 
 
-def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | NoteLetThrough | NoteReleased) -> Event:
+def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | NoteReleased) -> Event:
     match command:
         case NoteAbsent():
             return CallChanged(
@@ -188,9 +188,6 @@ def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | 
             return CallChanged(call=replace(call, report_missing=True), kind="report-missing")
         case NoteProcessed():
             return CallProcessed(call=replace(call, processed_at=max(call.processed_at or 0, command.at)))
-        case NoteLetThrough():
-            decided = call.admission if call.admission is not None and not is_refusal(call.admission) else UNCHECKED
-            return CallChanged(call=replace(call, admission=decided), kind="let-through")
         case NoteReleased():
             return CallChanged(
                 call=replace(call, released_at=max(call.released_at or 0, command.at)), kind="slot-released"

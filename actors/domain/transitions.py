@@ -30,6 +30,7 @@ AFTER: Final[Mapping[str, tuple[CallStatus, ...]]] = {
     "status-update not-found":       (S, Q, R, P, F, E),
     "status-update deletion-failed": (S, Q, R, P, F, E),
     "assistant-request":             (R, R, R, P, F, E),
+    "let-through":                   (R, R, R, P, F, E),
     "call-seen":                     (P, P, P, P, F, E),
     "hang":                          (P, P, P, P, F, E),
     "tool-calls":                    (P, P, P, P, F, E),

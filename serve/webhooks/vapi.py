@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from actors.domain.admission import is_refusal
-from actors.domain.commands import Hear, InboxRow
+from actors.domain.commands import LET_THROUGH, Hear, InboxRow
 from actors.domain.conversation import ToolsFailed
 from actors.ports import Delivery, UnavailableError
 from serve.errors import MalformedRequestError, UnauthenticatedError
@@ -213,10 +213,13 @@ class VapiWebhook:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _SLOWEST_RETRY_SECONDS)
             try:
-                await self._insert(event, _ACK_SECONDS)
+                accepted = await self._insert(event, _ACK_SECONDS)
             except UnavailableError:
                 continue
-            return
+            if event.type != ASSISTANT_REQUEST or not accepted.duplicate:
+                return
+            # It was stored when nobody told us so, and may have been refused since.
+            event = _letting_through(event)
         self._figures.unrecorded += 1
 
     def _offer(self, delivery: Delivery) -> None:
@@ -264,7 +267,7 @@ def _asking(event: NewEvent, assistant: Assistant | None) -> NewEvent:
 def _letting_through(event: NewEvent) -> NewEvent:
     """What tells the owner that the call was let through without its word."""
     return replace(
-        event, provider="internal", event_key=f"let-through:{event.event_key}", type="let-through", facts={}, body=None
+        event, provider="internal", event_key=f"{LET_THROUGH}:{event.event_key}", type=LET_THROUGH, facts={}, body=None
     )
 
 

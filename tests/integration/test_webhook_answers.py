@@ -15,9 +15,11 @@ from actors.domain.conversation import ToolsFailed
 from serve.stack.temporal_server import TemporalServer
 from serve.webhooks import tools as tools_module
 from serve.webhooks.tools import ToolFailedError, ToolServer
+from storage.errors import StorageUnavailableError
+from storage.inbox import Accepted, Inbox, NewEvent
 from storage.postgres import open_pool
 from tests.integration.one_process import product
-from tests.integration.webhook_door import Door, message, open_door
+from tests.integration.webhook_door import Door, message, open_door, until
 
 CALLS: list[dict[str, Any]] = [
     {"id": "call_a", "type": "function", "function": {"name": "find_slot", "arguments": {"day": "2026-08-24"}}},
@@ -311,8 +313,29 @@ async def test_an_owner_that_is_away_lets_the_call_through_and_is_told_later(doo
     door.queue.outcome = None
     answer = await door.post_within(2, organization_id, message("assistant-request", phoneNumber={"id": "pn-1"}))
     assert answer.json() == {"assistant": {"name": "One"}}
-    async with asyncio.timeout(10):
-        while not await door.has_row(organization_id, "let-through"):  # noqa: ASYNC110  # Postgres announces nothing
-            await asyncio.sleep(0.05)
+    await until(lambda: door.has_row(organization_id, "let-through"))
     (request, _) = await door.rows(organization_id)
     assert request["facts"]["fields"]["assistant_id"]
+
+
+async def test_a_call_whose_request_was_stored_unheard_is_let_through_too(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner may have found the row, and refused the call, before the door stores it again."""
+    accept, heard = Inbox.accept, False
+
+    async def accept_unheard(inbox: Inbox, event: NewEvent, *, seconds: float) -> Accepted:
+        nonlocal heard
+        accepted = await accept(inbox, event, seconds=seconds)
+        if not heard:
+            heard = True
+            raise StorageUnavailableError("the answer was lost")
+        return accepted
+
+    monkeypatch.setattr(Inbox, "accept", accept_unheard)
+    organization_id = await door.add_organization()
+    await door.add_number(organization_id, provider_id="pn-1", number="+15550100001", config={"name": "One"})
+    answer = await door.post(organization_id, message("assistant-request", phoneNumber={"id": "pn-1"}))
+    assert answer.json() == {"assistant": {"name": "One"}}
+    await until(lambda: door.has_row(organization_id, "let-through"))
+    assert [row["type"] for row in await door.rows(organization_id)] == ["assistant-request", "let-through"]

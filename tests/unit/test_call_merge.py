@@ -1,15 +1,19 @@
 """Promise P3: the same observations in any order make the same record; a terminal state never regresses."""
 
 from dataclasses import replace
+from datetime import date
 from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.domain.admission import UNCHECKED
 from actors.domain.call import Call, CallFields, CallStatus, Observation, Precedence, Source
-from actors.domain.commands import command_from
+from actors.domain.commands import InboxRow, command_from
 from actors.domain.json_types import JSON
-from actors.domain.organization import recall
+from actors.domain.metrics import DayCounters
+from actors.domain.organization import Organization, decide_all, recall
+from actors.domain.policy import Policy
 from tests.fakes.events import call_rows, row
 
 START = 1_790_000_000_000
@@ -70,6 +74,30 @@ def test_a_whole_call_in_any_order(data: st.DataObject) -> None:
     assert call.duration_ms == 59_850
     assert call.fields.answered_at == START + 2_100, "the report is trusted over the status-update"
     assert (call.hangs, len(call.tool_call_ids), call.report) == (1, 1, "received")
+
+
+@given(data=st.data())
+def test_a_call_that_was_let_through_is_the_same_whatever_came_first(data: st.DataObject) -> None:
+    """Its request would be refused: another call holds the only slot."""
+    other = row(1, "other", "call-seen", at=START)
+    request = row(2, "c", "assistant-request", at=START + 1)
+    let_through = row(3, "c", "let-through", at=START + 1, provider="internal")
+    rows = [request, let_through, *call_rows(4, "c", START + 2)]
+    state = Organization(
+        organization_id="organization",
+        name="One",
+        time_zone="UTC",
+        today=DayCounters(day=date.min),
+        policy=Policy(concurrency_limit=1),
+    )
+
+    def decided(ordered: list[InboxRow]) -> Call:
+        call = decide_all(state, [other, *ordered]).state.calls["c"]
+        return replace(call, created_at=0, version=0)
+
+    shuffled = data.draw(st.permutations(rows))
+    assert decided(shuffled) == decided(rows)
+    assert decided(shuffled).admission == UNCHECKED
 
 
 def test_a_report_alone_makes_a_complete_call() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from actors.domain.call import Call, CallStatus
-from actors.domain.commands import IMPLIED, command_from
+from actors.domain.commands import IMPLIED, LET_THROUGH, command_from
 from actors.domain.json_types import JSON
 from actors.domain.local_day import local_date
 from actors.domain.metrics import DayCounters
@@ -15,6 +15,8 @@ from tests.fakes.events import row
 from workflows.vendors.vapi_message import KNOWN_TYPES
 
 NOW = 1_790_000_000_000
+NOTES = {"provider-absent", "report-missing", "call-processed", "slot-released", "call-control", "state-repaired"}
+"""What we ourselves tell of a call."""
 
 
 def _status_after(before: CallStatus, kind: str, facts: Mapping[str, JSON]) -> CallStatus:
@@ -25,7 +27,8 @@ def _status_after(before: CallStatus, kind: str, facts: Mapping[str, JSON]) -> C
         today=DayCounters.of(local_date(NOW, "UTC"), "UTC"),
         calls={"c": Call(call_id="c", created_at=NOW, status=before)},
     )
-    command = command_from(row(1, "c", kind, at=NOW, facts=dict(facts)))
+    provider = "internal" if kind in {LET_THROUGH, *NOTES} else "vapi"
+    command = command_from(row(1, "c", kind, at=NOW, facts=dict(facts), provider=provider))
     return evolve(state, decide(state, command).events).calls["c"].status
 
 
@@ -38,11 +41,11 @@ def test_every_message_moves_every_status_as_the_table_says(message: str) -> Non
 
 def test_the_table_holds_every_message_that_says_something_of_a_status() -> None:
     told = {f"status-update {status}" for status in CallStatus}
-    assert told | IMPLIED.keys() <= AFTER.keys()
+    assert told | IMPLIED.keys() | {LET_THROUGH} <= AFTER.keys()
     assert tuple(sorted(CallStatus, key=lambda status: status.rank)) == BEFORE
 
 
-@pytest.mark.parametrize("kind", sorted(KNOWN_TYPES - {"status-update"} | {"something-new", "provider-record"}))
+@pytest.mark.parametrize("kind", sorted(KNOWN_TYPES - {"status-update"} | NOTES | {"something-new", "provider-record"}))
 def test_any_other_message_leaves_the_status(kind: str) -> None:
     expected = AFTER.get(kind, BEFORE)
     assert tuple(_status_after(before, kind, {}) for before in BEFORE) == expected

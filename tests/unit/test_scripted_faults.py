@@ -7,14 +7,16 @@ from uuid import uuid4
 
 import pytest
 
+from actors.domain.admission import UNCHECKED
 from actors.domain.call import Utterance
 from actors.domain.commands import Forget, Hear, InboxRow
 from actors.domain.conversation import SpeechSign
+from actors.domain.policy import Policy
 from actors.organization_actor import Item, OrganizationActor
 from actors.ports import Batch, Delivery, UnavailableError
 from actors.shard import Shard
 from serve.live.board import LiveBoard
-from tests.fakes.events import call_rows
+from tests.fakes.events import call_rows, row
 from tests.fakes.world import FakeJournal, Faults, World
 
 ORGANIZATION = "0b9d7c9e-7c39-4e0c-9a52-1d1b7a1f0001"
@@ -91,8 +93,8 @@ async def test_a_commit_whose_answer_was_lost_is_looked_for_though_nothing_follo
     shard = shard_of(world)
     await shard.start()
     await until(lambda: shard.status()["slots"] == 1)
-    row = accepted(world, call_rows(1, "a", world.clock.at))[0]
-    await shard.deliver([Delivery(organization_id=ORGANIZATION, item=row)])
+    first = accepted(world, call_rows(1, "a", world.clock.at))[0]
+    await shard.deliver([Delivery(organization_id=ORGANIZATION, item=first)])
     await lost.wait()
     await until(lambda: any(event["type"] == "call" for _, _, events in world.stream for event in events))
     await shard.stop()
@@ -124,16 +126,28 @@ async def test_a_call_the_snapshot_lacks_is_folded_from_its_whole_history() -> N
     assert following.state.calls["a"].hangs == 1
 
 
+async def test_a_call_let_through_is_not_refused_by_its_request_that_comes_later() -> None:
+    world = World(ORGANIZATION, policy=Policy(concurrency_limit=1))
+    actor, at = await recovered(world), world.clock.at
+    other = row(1, "other", "call-seen", at=at)
+    request = row(2, "a", "assistant-request", at=at)
+    let_through = row(3, "a", "let-through", at=at, provider="internal")
+    for each in accepted(world, [other, let_through, request]):
+        await actor.process([each])
+    assert actor.state.calls["a"].admission == world.calls["a"].admission == UNCHECKED
+    assert world.rows[request.id].outcome == UNCHECKED
+
+
 async def test_an_owner_that_postgres_refuses_gives_the_slot_up() -> None:
     world = World(ORGANIZATION)
     shard = shard_of(world)
     await shard._keeper.keep()  # pyright: ignore[reportPrivateUsage]  # its loops would claim anew at once
     assert await shard.snapshot(ORGANIZATION) is not None
     world.epoch += 1
-    row = accepted(world, call_rows(1, "a", world.clock.at))[0]
-    await shard.deliver([Delivery(organization_id=ORGANIZATION, item=row)])
+    first = accepted(world, call_rows(1, "a", world.clock.at))[0]
+    await shard.deliver([Delivery(organization_id=ORGANIZATION, item=first)])
     await until(lambda: shard.status()["stale_refusals"] == 1)
     assert (shard.status()["slots"], shard.status()["organizations"]) == (0, 0)
     assert not world.applied()
-    answer = await shard.deliver([Delivery(organization_id=ORGANIZATION, item=row)])
+    answer = await shard.deliver([Delivery(organization_id=ORGANIZATION, item=first)])
     assert answer.not_owned == {ORGANIZATION}
