@@ -1,30 +1,22 @@
 """Durable post-call processing: wait for the end, wait for the report, store what the call left behind."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from workflows.call_steps import CallStepsRun
     from workflows.contracts import (
         ANNOUNCE_PROCESSED,
         ASK_PROVIDER,
         CALL_CHANGED,
         CALL_PROCESSING_WORKFLOW,
-        COPY_RECORDING,
-        NOTE_RECORDING_MISSING,
         NOTE_REPORT_MISSING,
-        POSTGRES_RETRY,
-        POSTGRES_TIMEOUT,
         PROVIDER_RETRY,
         PROVIDER_TIMEOUT,
         READ_PROGRESS,
-        RECORDING_GIVE_UP,
-        RECORDING_HEARTBEAT,
-        RECORDING_RETRY,
-        RECORDING_TIMEOUT,
-        RECORDINGS_QUEUE,
         STORE_ACTIONS,
         STORE_COSTS,
         STORE_TRANSCRIPT,
@@ -35,13 +27,18 @@ with workflow.unsafe.imports_passed_through():
         ProcessingResult,
         Progress,
         Question,
-        RecordingOutcome,
     )
+    from workflows.local_steps import ask_local, run_local
+    from workflows.step_contracts import STEPS, CallSteps
+    from workflows.usage_contracts import BOOK_USAGE
 
 REPORT_ASKED_AFTER_MS = (120_000, 600_000)
 MAX_SILENT_ASKS = 9
 """The last is asked after 511 quiet times of silence: five days, at fifteen minutes each."""
 STORING_STEPS = (STORE_TRANSCRIPT, STORE_COSTS, STORE_ACTIONS)
+
+MONEY_AND_MESSAGES = "money-and-messages"
+"""Patch: runs that began before know neither the ledger's step nor messages to people."""
 
 
 @workflow.defn(name=CALL_PROCESSING_WORKFLOW)
@@ -57,12 +54,18 @@ class CallProcessingWorkflow:
         self._silent_asks = 0
         self._evidence_at = 0
         self._report_asks = 0
-        self._recording: asyncio.Task[None] | None = None
+        self._stage = "started"
+        self._steps = CallStepsRun()
 
     @workflow.signal(name=CALL_CHANGED)
     def call_changed(self) -> None:
         """Something about the call is new in Postgres."""
         self._changed = True
+
+    @workflow.query(name=STEPS)
+    def steps(self) -> CallSteps:
+        """Where the run stands, and what each step has come to."""
+        return CallSteps(stage=self._stage, steps={step: str(state) for step, state in self._steps.states.items()})
 
     @workflow.run
     async def run(self, start: CallProcessingInput) -> ProcessingResult:
@@ -70,7 +73,7 @@ class CallProcessingWorkflow:
         call = CallRef(organization_id=start.organization_id, call_id=start.call_id)
         while True:
             self._changed = False
-            progress = await self._read(call)
+            progress = await ask_local(READ_PROGRESS, call, Progress)
             if not progress.found:
                 return ProcessingResult.UNKNOWN
             if not progress.ended:
@@ -81,9 +84,11 @@ class CallProcessingWorkflow:
                 await self._await_report(call, progress)
             elif progress.processed is None or progress.processed < progress.reports:
                 await self._process(call, progress)
-            elif self._recording is not None and not self._recording.done():
-                await self._wait_until(None, or_recording=True)
+            elif self._steps.pending:
+                self._stage = "waiting for vendors"
+                await workflow.wait_condition(lambda: self._changed or not self._steps.pending)
             elif not self._changed:
+                self._stage = "processed"
                 return ProcessingResult.PROCESSED
 
     def _nobody_left_to_ask(self, progress: Progress) -> bool:
@@ -92,6 +97,7 @@ class CallProcessingWorkflow:
         return not progress.provider_key or self._silent_asks >= MAX_SILENT_ASKS
 
     async def _await_end(self, call: CallRef, progress: Progress, *, quiet_ms: int) -> None:
+        self._stage = "waiting for the end"
         # Asked after 1, 3, 7, 15 … quiet times of silence: a lost webhook is noticed soon, a dead call costs little.
         due = progress.evidence_at + quiet_ms * (2 ** (self._silent_asks + 1) - 1)
         if await self._wait_until(due):
@@ -100,48 +106,38 @@ class CallProcessingWorkflow:
         await self._ask(call, ended=False)
 
     async def _await_report(self, call: CallRef, progress: Progress) -> None:
+        self._stage = "waiting for the report"
         if await self._wait_until(progress.ended_at + REPORT_ASKED_AFTER_MS[self._report_asks]):
             return
         self._report_asks += 1
         reported = progress.provider_key and await self._ask(call, ended=True) is Answer.REPORTED
         if not reported and self._report_asks == len(REPORT_ASKED_AFTER_MS):
-            await self._local(NOTE_REPORT_MISSING, call)
+            await run_local(NOTE_REPORT_MISSING, call)
 
     async def _process(self, call: CallRef, progress: Progress) -> None:
-        if not progress.recording_stored and (self._recording is None or self._recording.done()):
-            self._recording = asyncio.create_task(self._copy_recording(call))
-        outcomes = await asyncio.gather(*(self._store(step, call) for step in STORING_STEPS))
+        self._stage = "processing"
+        if not progress.recording_stored:
+            self._steps.begin_copying(call)
+        if workflow.patched(MONEY_AND_MESSAGES):
+            storing = {step: self._steps.store(step, call) for step in (STORE_TRANSCRIPT, STORE_COSTS, BOOK_USAGE)}
+            storing[STORE_ACTIONS] = self._steps.store_actions(call, reports=progress.reports)
+        else:
+            storing = {step: self._steps.store(step, call) for step in STORING_STEPS}
+        outcomes = await asyncio.gather(*storing.values())
+        failed = [step for step, stored in zip(storing, outcomes, strict=True) if not stored]
+        if workflow.patched(MONEY_AND_MESSAGES):
+            self._steps.begin_telling(call, reports=progress.reports)
+        await self._announce(call, progress, failed)
+
+    @staticmethod
+    async def _announce(call: CallRef, progress: Progress, failed: Sequence[str]) -> None:
         note = ProcessedNote(
             organization_id=call.organization_id,
             call_id=call.call_id,
             reports=progress.reports,
-            failed=[step for step, stored in zip(STORING_STEPS, outcomes, strict=True) if not stored],
+            failed=[*failed],
         )
-        await self._local(ANNOUNCE_PROCESSED, note)
-
-    async def _store(self, step: str, call: CallRef) -> bool:
-        """Whether the step succeeded; False only when no further try can help."""
-        try:
-            await self._local(step, call)
-        # A local activity's failure comes as it is, without the wrapping of a remote one.
-        except (ActivityError, ApplicationError):
-            return False
-        return True
-
-    async def _copy_recording(self, call: CallRef) -> None:
-        try:
-            await workflow.execute_activity(
-                COPY_RECORDING,
-                call,
-                result_type=RecordingOutcome,
-                task_queue=RECORDINGS_QUEUE,
-                start_to_close_timeout=RECORDING_TIMEOUT,
-                heartbeat_timeout=RECORDING_HEARTBEAT,
-                schedule_to_close_timeout=RECORDING_GIVE_UP,
-                retry_policy=RECORDING_RETRY,
-            )
-        except ActivityError:
-            await self._local(NOTE_RECORDING_MISSING, call)
+        await run_local(ANNOUNCE_PROCESSED, note)
 
     async def _ask(self, call: CallRef, *, ended: bool) -> Answer:
         question = Question(
@@ -158,38 +154,13 @@ class CallProcessingWorkflow:
             retry_policy=PROVIDER_RETRY,
         )
 
-    async def _wait_until(self, due: int | None, *, or_recording: bool = False) -> bool:
-        """Sleep until signalled, until `due` (ms), or until the recording settles; True when not by `due`."""
-
-        def woken() -> bool:
-            return self._changed or (or_recording and self._recording is not None and self._recording.done())
-
-        if due is None:
-            await workflow.wait_condition(woken)
-            return True
+    async def _wait_until(self, due: int) -> bool:
+        """Sleep until signalled, or until `due` (ms); True when signalled."""
         timeout = timedelta(milliseconds=due) - timedelta(seconds=workflow.now().timestamp())
         if timeout <= timedelta():
             return False
         try:
-            await workflow.wait_condition(woken, timeout=timeout)
+            await workflow.wait_condition(lambda: self._changed, timeout=timeout)
         except TimeoutError:
             return False
         return True
-
-    async def _read(self, call: CallRef) -> Progress:
-        return await workflow.execute_local_activity(
-            READ_PROGRESS,
-            call,
-            result_type=Progress,
-            start_to_close_timeout=POSTGRES_TIMEOUT,
-            retry_policy=POSTGRES_RETRY,
-        )
-
-    async def _local(self, activity: str, argument: CallRef | ProcessedNote) -> None:
-        """Run a step that touches Postgres alone."""
-        await workflow.execute_local_activity(
-            activity,
-            argument,
-            start_to_close_timeout=POSTGRES_TIMEOUT,
-            retry_policy=POSTGRES_RETRY,
-        )

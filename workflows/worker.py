@@ -18,6 +18,7 @@ from actors.logs import configure_logs
 from actors.ports import Delivery
 from storage.inbox import Inbox
 from storage.ledger import Ledger
+from storage.notifications import Notifications
 from storage.postgres import close_pool, open_pool
 from storage.processing import ProcessingStore
 from storage.provider_keys import ProviderKeys
@@ -27,9 +28,11 @@ from storage.sealing import Sealer, SealError
 from workflows.activities.call_records import CallRecords
 from workflows.activities.discretion import Discretion
 from workflows.activities.internal_rows import InternalRows
+from workflows.activities.notifications import CallNotifications
 from workflows.activities.provider_questions import ProviderQuestions
 from workflows.activities.reconciliation import Reconciliation
 from workflows.activities.recording_copies import RecordingCopies
+from workflows.activities.step_notes import StepNotes
 from workflows.activities.usage import UsageBooking
 from workflows.billing_worker import BillingActivities, billing_worker, open_billing
 from workflows.call_processing import CallProcessingWorkflow
@@ -37,6 +40,8 @@ from workflows.client import connect_from
 from workflows.config import WorkerSettings
 from workflows.contracts import CALL_PROCESSING_QUEUE, RECORDINGS_QUEUE
 from workflows.delivery_worker import DeliveryParts, Running, delivery_workers, open_deliveries
+from workflows.messaging import open_messaging
+from workflows.notifications_worker import notifications_worker
 from workflows.reconciliation_worker import reconciliation_worker
 from workflows.schedules import ensure_schedules
 from workflows.vendors.vapi import VapiClient
@@ -61,6 +66,8 @@ class Activities:
     billing: BillingActivities
     reconciliation: Reconciliation
     deliveries: DeliveryParts
+    notifications: CallNotifications
+    notes: StepNotes
 
 
 @asynccontextmanager
@@ -94,20 +101,24 @@ async def open_activities(
             VapiClient(settings.vapi_base_url) as vapi,
             open_billing(settings, pool, now=_now) as billing,
             open_deliveries(settings) as deliveries,
+            open_messaging(settings) as messaging,
         ):
             store = ProcessingStore(pool)
             rows = InternalRows(inbox, now=_now, notify=notify)
+            notes = StepNotes(rows)
             recordings = RecordingStore(settings.recordings_url)
             yield Activities(
                 questions=ProviderQuestions(store, rows, vapi, key_of),
                 records=CallRecords(store, rows),
-                copies=RecordingCopies(store, rows, vapi, recordings, key_of=key_of, now=_now),
+                copies=RecordingCopies(store, rows, vapi, recordings, notes, key_of=key_of, now=_now),
                 booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
                 billing=billing,
                 reconciliation=Reconciliation(
                     ReconciliationStore(pool), rows, vapi, keys_of_all=partial(keys.of_all, "vapi"), now=_now
                 ),
                 deliveries=deliveries,
+                notifications=CallNotifications(Notifications(pool), notes, messaging=messaging, now=_now),
+                notes=notes,
             )
     finally:
         await inbox.close()
@@ -134,6 +145,9 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
             copies.note_recording_missing,
             activities.booking.book_usage,
             deliveries.enqueue_deliveries,
+            activities.notifications.plan_notifications,
+            activities.notifications.give_up_notification,
+            activities.notes.note_step_failed,
         ],
         max_concurrent_activities=_MAX_ACTIVITIES,
         max_concurrent_local_activities=_MAX_ACTIVITIES,
@@ -152,6 +166,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         billing_worker(client, activities.billing, **shared),
         reconciliation_worker(client, activities.reconciliation, **shared),
         *delivery_workers(client, activities.deliveries, shared),
+        notifications_worker(client, activities.notifications, **shared),
     )
 
 

@@ -143,7 +143,7 @@ class ProcessingWorld:
         before = self.call or Call(call_id=CALL, created_at=row.received_at)
         self.call = before.merge(command.observation)
         await self._write(self.call)
-        if row.type not in {"recording-stored", "recording-missing"}:
+        if row.type not in {"recording-stored", "recording-missing", "step-delayed", "step-failed"}:
             await self.signal()
 
     async def _write(self, call: Call) -> None:
@@ -245,8 +245,9 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20
 
 @asynccontextmanager
 async def processing_world(
-    database_url: str, vapi: VapiServer, folder: Path, test_server: Path
+    database_url: str, vapi: VapiServer, folder: Path, test_server: Path, **more: Any
 ) -> AsyncGenerator[ProcessingWorld]:
+    """`more` are further settings of the workers."""
     pool = await open_pool(database_url, size=4, name="test")
     async with pool.acquire() as connection:
         await connection.execute("insert into organizations (id, name, slug) values ($1, 'Test', 'test')", ORGANIZATION)
@@ -257,6 +258,7 @@ async def processing_world(
         encryption_key=SecretStr(_ENCRYPTION_KEY),
         recordings_url=folder.as_uri(),
         vapi_base_url=vapi.base_url,
+        **more,
     )
     async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(test_server)) as env:
         yield ProcessingWorld(pool=pool, inbox=inbox, env=env, vapi=vapi, settings=settings, folder=folder)

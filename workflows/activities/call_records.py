@@ -14,6 +14,7 @@ from workflows.contracts import (
     CallRef,
     ProcessedNote,
 )
+from workflows.step_contracts import ItemsOutcome
 
 
 class CallRecords:
@@ -46,11 +47,12 @@ class CallRecords:
             )
 
     @activity.defn(name=STORE_ACTIONS)
-    async def store_actions(self, call: CallRef) -> None:
+    async def store_actions(self, call: CallRef) -> ItemsOutcome:
         """Keep the call's action items, replacing those of an earlier reading."""
         report = await self._report(call)
         found = action_items(report.analysis, report.turns)
         await self._store.replace_actions(call.organization_id, call.call_id, source=found.source, texts=found.texts)
+        return ItemsOutcome.STORED
 
     @activity.defn(name=ANNOUNCE_PROCESSED)
     async def announce_processed(self, note: ProcessedNote) -> None:

@@ -9,6 +9,7 @@ from storage.processing import ProcessingStore, RecordingEntry
 from storage.recordings import MAX_BYTES, RecordingStore, RecordingTooLargeError, recording_path
 from workflows.activities.internal_rows import InternalRow, InternalRows
 from workflows.activities.provider_questions import KeyOf
+from workflows.activities.step_notes import StepNotes
 from workflows.call_report import RecordingHint, read_report
 from workflows.contracts import COPY_RECORDING, NOTE_RECORDING_MISSING, CallRef, RecordingOutcome
 from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
@@ -32,6 +33,7 @@ class RecordingCopies:
         rows: InternalRows,
         vapi: VapiClient,
         recordings: RecordingStore,
+        notes: StepNotes,
         *,
         key_of: KeyOf,
         now: Callable[[], int],
@@ -40,6 +42,7 @@ class RecordingCopies:
         self._rows = rows
         self._vapi = vapi
         self._recordings = recordings
+        self._notes = notes
         self._key_of = key_of
         self._now = now
 
@@ -65,6 +68,9 @@ class RecordingCopies:
             return await self._missing(call, "too large")
         except (AbsentError, RefusedError) as refused:
             return await self._missing(call, str(refused))
+        except ProviderUnavailableError as away:
+            await self._notes.delayed(call, COPY_RECORDING, str(away))
+            raise
         await self._store.store_recording(call.organization_id, call.call_id, entry)
         await self._tell_stored(call)
         return RecordingOutcome.STORED
