@@ -97,6 +97,16 @@ class Settings(BaseSettings):
         parts = urlsplit(self.vapi_base_url)
         return f"{parts.scheme}://{parts.netloc}" if self.embedded and parts.scheme == "http" else None
 
+    def simulates(self, base_url: str | None) -> bool:
+        """Whether a vendor of this address is the local stack's own."""
+        own = f"{self.public_base_url.rstrip('/')}/simulator/"
+        return self.embedded and base_url is not None and base_url.startswith(own)
+
+    @property
+    def webhooks_insecure(self) -> bool:
+        """Whether customers' endpoints may be http and on this machine, as the local stack's own is."""
+        return self.embedded
+
     @property
     def worker(self) -> WorkerSettings:
         """The part that Temporal's client and workers need."""

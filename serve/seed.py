@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from serve.auth import API_SCOPES, LOGIN_SCOPE
 from serve.config import Settings
 from serve.local_issuer import local_issuer, user_id_of
 from serve.roles import Role
+from serve.seed_vendors import new_integration_secret, seed_vendors
 from serve.stack.state import write_atomically
 from storage.api_keys import add_api_key, new_api_key, parse_api_key, revoke_api_keys_except
 from storage.postgres import Connection, Pool, transaction
@@ -31,11 +32,12 @@ PHONE_NUMBER: Final = "+15550300000"
 _PLAN: Final = "metered"
 _API_KEY_NAME: Final = "Local API key"
 _LOGIN_KEY_NAME: Final = "Local dashboard login"
+PROBE: Final = "probe"
 _ORGANIZATIONS: Final = (
     ("demo", "Demo organization"),
     ("second", "Second organization"),
     # Takes the event that proves the way through at each start, so that nobody's figures hold it.
-    ("probe", "Probe"),
+    (PROBE, "Probe"),
 )
 
 
@@ -46,6 +48,7 @@ class _Kept(BaseModel):
     login_key: str
     vapi_secret: str
     vapi_api_key: str
+    integration_secret: str = Field(default_factory=new_integration_secret)
 
 
 class _KeptByName(BaseModel):
@@ -59,6 +62,7 @@ class DevOrganization:
     organization_id: str
     api_key: str = field(repr=False)
     vapi_secret: str = field(repr=False)
+    integration_secret: str = field(repr=False)
     dashboard_login_url: str = field(repr=False)
     assistant_id: str
     phone_number_id: str
@@ -73,6 +77,7 @@ class DevOrganization:
             "organization_id": self.organization_id,
             "api_key": self.api_key,
             "vapi_secret": self.vapi_secret,
+            "integration_secret": self.integration_secret,
             "dashboard_login_url": self.dashboard_login_url,
             "owner": {"email": self.owner_email, "password": self.owner_password},
         }
@@ -184,10 +189,15 @@ async def _seed_organization(
         number=PHONE_NUMBER,
         assistant_id=assistant_id,
     )
+    if slug != PROBE:
+        await seed_vendors(
+            connection, settings, sealer, identity=identity, slug=slug, integration_secret=kept.integration_secret
+        )
     return DevOrganization(
         organization_id=organization_id,
         api_key=kept.api_key,
         vapi_secret=kept.vapi_secret,
+        integration_secret=kept.integration_secret,
         dashboard_login_url=f"{settings.public_base_url.rstrip('/')}/login?token={kept.login_key}",
         assistant_id=str(assistant_id),
         phone_number_id=phone_number_id,

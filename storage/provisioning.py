@@ -1,6 +1,6 @@
 """What an organization needs before its first call: itself, its webhook secret, assistants and numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -60,3 +60,49 @@ async def put_phone_number(
         number,
         assistant_id,
     )
+
+
+async def put_recipient(
+    connection: Connection,
+    *,
+    recipient_id: UUID,
+    organization_id: str,
+    channel: str,
+    address: str,
+    kinds: Sequence[str],
+) -> None:
+    """Have somebody told, unless that address is known already. Safe to repeat."""
+    await connection.execute(
+        statement("put_recipient"), recipient_id, UUID(organization_id), channel, address, list(kinds)
+    )
+
+
+async def put_integration(
+    connection: Connection,
+    *,
+    integration_id: UUID,
+    organization_id: str,
+    name: str,
+    url: str,
+    events: Sequence[str],
+    sealed_secret: bytes,
+) -> None:
+    """Keep an endpoint under its id; one that is there keeps all but its address. Safe to repeat."""
+    await connection.execute(
+        statement("put_integration"), integration_id, UUID(organization_id), name, url, list(events), sealed_secret
+    )
+
+
+async def put_simulated_subscription(connection: Connection, *, organization_id: str, name: str) -> None:
+    """Give an organization, unless it has one, a subscription of the simulated payment provider, and plans its prices.
+
+    `name` tells it from others'. Safe to repeat.
+    """
+    await connection.execute(statement("put_simulated_prices"))
+    await connection.execute(statement("put_simulated_subscription"), UUID(organization_id), name)
+
+
+async def remove_simulated_subscriptions(connection: Connection) -> None:
+    """Forget what the simulated payment provider gave: another one takes its place. Safe to repeat."""
+    await connection.execute(statement("remove_simulated_subscriptions"))
+    await connection.execute(statement("remove_simulated_prices"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from serve.stack.state import DataFolder, Secrets
+from serve.stack.vendor_settings import vendor_settings
 
 DEV_FILE: Final = "CALL_SUPERVISOR_DEV_FILE"
 
@@ -45,4 +46,5 @@ def driver_settings(
     }
     (folder.path / "recordings").mkdir(exist_ok=True)
     issuer = {} if "SUPABASE_URL" in environment else {"SUPABASE_SIGNING_KEY": secrets.signing_key}
-    return {**own, **{name: environment[name] for name in own if name in environment}, **fixed, **issuer}
+    vendors = vendor_settings(base_url, secrets.vendors, environment)
+    return {**own, **{name: environment[name] for name in own if name in environment}, **fixed, **issuer, **vendors}

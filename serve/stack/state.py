@@ -42,6 +42,17 @@ class StackRecord(BaseModel):
     parts: dict[str, Part] = Field(default_factory=dict)
 
 
+class VendorSecrets(BaseModel):
+    """What the simulated vendors know us by, and sign their webhooks with; each in its vendor's form."""
+
+    stripe_key: str = Field(default_factory=lambda: f"sk_test_{secrets.token_hex(16)}")
+    stripe_webhook: str = Field(default_factory=lambda: f"whsec_{secrets.token_hex(16)}")
+    twilio_account: str = Field(default_factory=lambda: f"AC{secrets.token_hex(16)}")
+    twilio_token: str = Field(default_factory=lambda: secrets.token_hex(16))
+    resend_key: str = Field(default_factory=lambda: f"re_{secrets.token_hex(16)}")
+    resend_webhook: str = Field(default_factory=lambda: f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}")
+
+
 class Secrets(BaseModel):
     """secrets.json, generated once; readable by the owner only."""
 
@@ -50,6 +61,7 @@ class Secrets(BaseModel):
     ray_token: str = Field(default_factory=lambda: secrets.token_hex(32))
     encryption_key: str = Field(default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode())
     signing_key: str = Field(default_factory=new_signing_key)
+    vendors: VendorSecrets = Field(default_factory=VendorSecrets)
 
 
 class DataFolder:

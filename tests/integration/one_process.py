@@ -23,6 +23,8 @@ from serve.ports import open_ports
 from serve.seed import seed
 from serve.services import open_services
 from serve.simulator.app import create_simulator
+from serve.stack.state import VendorSecrets
+from serve.stack.vendor_settings import vendor_settings
 from serve.webhooks.ingress import WebhookIngress
 from storage.api_keys import ApiKeys
 from storage.live_reader import FeedReader
@@ -64,6 +66,7 @@ async def product(
             "vapi_base_url": f"{base_url}/simulator/vapi",
             "public_base_url": base_url,
             "embedded": True,
+            **{name.lower(): value for name, value in vendor_settings(base_url, VendorSecrets(), {}).items()},
         }
     )
     (folder / "recordings").mkdir()

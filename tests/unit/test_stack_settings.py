@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from serve.config import Settings
 from serve.local_issuer import local_issuer
@@ -58,3 +59,35 @@ def test_a_real_project_issues_the_tokens_in_place_of_ours(folder: DataFolder) -
     settings = settings_of(folder, {"SUPABASE_URL": "https://project.supabase.co"}, EMBEDDED)
     assert settings["SUPABASE_URL"] == "https://project.supabase.co"
     assert "SUPABASE_SIGNING_KEY" not in settings
+
+
+def test_vendors_are_simulated_until_somebody_brings_a_credential(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = settings_of(folder, {}, EMBEDDED)
+    assert told == settings_of(folder, {}, EMBEDDED), "secrets are kept"
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()  # pyright: ignore[reportCallIssue]  # from the environment
+    for vendor in ("stripe", "twilio", "resend"):
+        base_url = getattr(settings.worker, f"{vendor}_base_url")
+        assert base_url == f"http://127.0.0.1:9000/simulator/{vendor}"
+        assert settings.simulates(base_url)
+    assert settings.worker.webhooks_insecure
+    assert settings.worker.public_base_url == "http://127.0.0.1:9000"
+    real = settings_of(folder, {"STRIPE_SECRET_KEY": "sk_live", "RESEND_BASE_URL": "https://r.example"}, EMBEDDED)
+    assert not [name for name in real if name.startswith(("STRIPE", "RESEND"))]
+    assert real["TWILIO_ACCOUNT_SID"].startswith("AC")
+
+
+def test_an_address_elsewhere_is_no_simulator() -> None:
+    settings = Settings(
+        database_url="",
+        redis_url="",
+        temporal_address="",
+        encryption_key=SecretStr(""),
+        recordings_url="",
+        embedded=True,
+    )
+    for base_url in (None, "https://api.stripe.com", "http://127.0.0.1:8000.attacker.example/simulator/stripe"):
+        assert not settings.simulates(base_url)

@@ -3,6 +3,7 @@ import stat
 from pathlib import Path
 
 import httpx
+import pytest
 
 from serve.config import Settings
 from serve.seed import seed
@@ -81,3 +82,88 @@ async def test_the_environments_webhook_secret_is_the_first_organizations(
     made = await seed(told, pool, Sealer(KEY), data_dir=tmp_path)
     assert made.first.vapi_secret == "from-outside"
     assert made.other.vapi_secret != "from-outside"
+
+
+@pytest.fixture
+def simulated(settings: Settings) -> Settings:
+    """The settings of a local stack."""
+    return at(settings.model_copy(update={"embedded": True}), 9000)
+
+
+def at(settings: Settings, port: int) -> Settings:
+    """The stack's addresses when it listens on this port."""
+    base_url = f"http://127.0.0.1:{port}"
+    vendors = {f"{vendor}_base_url": f"{base_url}/simulator/{vendor}" for vendor in ("stripe", "twilio", "resend")}
+    return settings.model_copy(update={"public_base_url": base_url, **vendors})
+
+
+async def vendors_of(pool: Pool) -> dict[str, list[tuple[object, ...]]]:
+    queries = {
+        "recipients": "select slug, channel, address, kinds from notification_recipients join organizations"
+        " on organizations.id = organization_id order by slug, channel",
+        "integrations": "select slug, url, events from integrations join organizations"
+        " on organizations.id = organization_id where integrations.deleted_at is null order by slug",
+        "subscriptions": "select slug, stripe_customer_id, stripe_subscription_id, stripe_subscription_item_id"
+        " from organizations order by slug",
+        "prices": "select id, stripe_price_id, stripe_metered_price_id from plans where id in ('metered', 'starter')"
+        " order by id",
+    }
+    return {name: [tuple(row) for row in await pool.fetch(query)] for name, query in queries.items()}
+
+
+async def test_simulated_vendors_have_what_the_organizations_need(
+    simulated: Settings, pool: Pool, tmp_path: Path
+) -> None:
+    made = await seed(simulated, pool, Sealer(KEY), data_dir=tmp_path)
+    found = await vendors_of(pool)
+    assert [row[:3] for row in found["recipients"]] == [
+        ("demo", "email", "team@demo.example"),
+        ("demo", "sms", "+15550300010"),
+        ("second", "email", "team@second.example"),
+        ("second", "sms", "+15550300010"),
+    ]
+    assert found["integrations"] == [
+        (slug, f"http://127.0.0.1:9000/simulator/receiver/{organization.organization_id}", ["call.completed"])
+        for slug, organization in (("demo", made.first), ("second", made.other))
+    ]
+    assert found["subscriptions"] == [
+        ("demo", "cus_simulated_demo", "sub_simulated_demo", "si_simulated_demo"),
+        ("probe", None, None, None),
+        ("second", "cus_simulated_second", "sub_simulated_second", "si_simulated_second"),
+    ]
+    assert found["prices"] == [
+        ("metered", None, "price_simulated_metered_metered"),
+        ("starter", "price_simulated_starter", "price_simulated_starter_metered"),
+    ]
+    sealed = await pool.fetchval(
+        "select sealed_secret from integrations where organization_id = $1", made.first.organization_id
+    )
+    opened = Sealer(KEY).open(made.first.organization_id, sealed)
+    assert opened.decode() == made.first.integration_secret == made.published()["integration_secret"]
+
+
+async def test_what_an_organization_changed_stays(simulated: Settings, pool: Pool, tmp_path: Path) -> None:
+    await seed(simulated, pool, Sealer(KEY), data_dir=tmp_path)
+    await pool.execute(
+        "update integrations set disabled_at = now(), disabled_reason = 'manual', sealed_secret = '\\x00';"
+        " update notification_recipients set disabled_at = now(), kinds = '{usage}';"
+        " update organizations set stripe_customer_id = 'cus_own' where slug = 'demo'"
+    )
+    await seed(at(simulated, 9100), pool, Sealer(KEY), data_dir=tmp_path)
+    held = await pool.fetchrow("select disabled_at, sealed_secret, url from integrations order by url limit 1")
+    assert held is not None
+    assert (held["disabled_at"] is not None, held["sealed_secret"]) == (True, b"\0")
+    assert held["url"].startswith("http://127.0.0.1:9100/")
+    assert await pool.fetchval("select bool_and(disabled_at is not null) from notification_recipients")
+    assert ("demo", "cus_own", "sub_simulated_demo", "si_simulated_demo") in (await vendors_of(pool))["subscriptions"]
+
+
+async def test_nobody_real_is_written_to_or_billed(simulated: Settings, pool: Pool, tmp_path: Path) -> None:
+    await seed(simulated, pool, Sealer(KEY), data_dir=tmp_path)
+    await pool.execute("delete from notification_recipients")
+    real = simulated.model_copy(update={f"{vendor}_base_url": None for vendor in ("stripe", "twilio", "resend")})
+    await seed(real, pool, Sealer(KEY), data_dir=tmp_path)
+    found = await vendors_of(pool)
+    assert found["recipients"] == []
+    assert {row[1:] for row in found["subscriptions"]} == {(None, None, None)}
+    assert {row[1:] for row in found["prices"]} == {(None, None)}
