@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from serve.access_tokens import AccessTokens
+from serve.access_tokens import LEEWAY_SECONDS, AccessTokens
 from serve.roles import Role, scopes_of
-from storage.api_keys import ApiKeys
+from storage.api_keys import KEY_SUBJECT, ApiKeys
 from storage.members import Membership, memberships_of
-from storage.postgres import Pool
+from storage.postgres import Pool, acquired
 from storage.principals import Principal
-from storage.sessions import Holder, Sessions
+from storage.provisioning import organization_exists
+from storage.sessions import Holder, Session, Sessions
+from storage.tickets import Standing
 
 MEMBERSHIP_SECONDS: Final = 5.0
 """How long what a person may do is believed: so long a change made elsewhere may take. What is new shows at once."""
@@ -29,11 +31,23 @@ class Identity:
     user_id: str | None = None
     email: str | None = None
     session_id: str | None = None
+    expires_at: int | None = None
+    """Of an access token, in Unix seconds."""
 
     @classmethod
-    def of_one(cls, principal: Principal) -> "Identity":
+    def of_one(cls, principal: Principal, *, session_id: str | None = None) -> "Identity":
         """That of a credential which speaks for one organization."""
-        return cls(subject=principal.subject, principals={principal.organization_id: principal})
+        return cls(subject=principal.subject, principals={principal.organization_id: principal}, session_id=session_id)
+
+    def standing(self, organization_id: str) -> Standing:
+        """By what it is let into an organization, for `Identification.present` to ask again later."""
+        return Standing(
+            organization_id=organization_id,
+            subject=self.subject,
+            user_id=self.user_id,
+            session_id=self.session_id,
+            expires_at=self.expires_at,
+        )
 
 
 class Identification:
@@ -50,12 +64,14 @@ class Identification:
         sessions: Sessions,
         tokens: AccessTokens | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._pool = pool
         self._api_keys = api_keys
         self._sessions = sessions
         self._tokens = tokens
         self._monotonic = monotonic
+        self._now = now
         self._places: OrderedDict[str, tuple[float, Mapping[str, Principal]]] = OrderedDict()
 
     async def by_bearer(self, text: str) -> Identity | None:
@@ -64,17 +80,34 @@ class Identification:
             principal = await self._api_keys.verify(text)
             return Identity.of_one(principal) if principal is not None else None
         person = await self._tokens.verify(text) if self._tokens is not None else None
-        return await self._person(person.user_id, person.email) if person is not None else None
+        if person is None:
+            return None
+        return await self._person(person.user_id, person.email, expires_at=person.expires_at)
 
     async def by_session(self, token: str) -> Identity | None:
         """Whoever the session cookie was given to."""
         session = await self._sessions.find(token)
-        if session is None:
-            return None
-        holder = session.holder
-        if holder.user_id is not None:
-            return await self._person(holder.user_id, holder.email, session.session_id)
-        return Identity.of_one(_of_link(holder))
+        return await self._of_session(session) if session is not None else None
+
+    async def present(self, by: Standing | str) -> Identity | None:
+        """Whoever was let in by this, as of now: a bearer's text, or what a ticket was issued by. None: it is over."""
+        if isinstance(by, str):
+            return await self.by_bearer(by)
+        if by.session_id is not None:
+            session = await self._sessions.named(by.session_id)
+            if session is None or (by.user_id is None and not await self.is_organization(by.organization_id)):
+                return None
+            return await self._of_session(session)
+        if by.user_id is not None and by.expires_at is not None:
+            is_over = by.expires_at <= self._now() - LEEWAY_SECONDS
+            return None if is_over else await self._person(by.user_id, None, expires_at=by.expires_at)
+        principal = await self._api_keys.still(by.subject.removeprefix(KEY_SUBJECT))
+        return Identity.of_one(principal) if principal is not None else None
+
+    async def is_organization(self, organization_id: str) -> bool:
+        """Whether there is one of that id, and it was not deleted."""
+        async with acquired(self._pool) as connection:
+            return await organization_exists(connection, organization_id)
 
     async def within(self, identity: Identity, organization_id: str) -> Principal | None:
         """What `identity` may do in an organization; None alike for a foreign one and one that does not exist."""
@@ -83,20 +116,28 @@ class Identification:
             principal = (await self._look_up(identity.user_id)).get(organization_id)
         return principal
 
-    async def bearer_within(self, text: str, organization_id: str) -> Principal | None:
-        """What an `Authorization: Bearer <text>` may do in an organization."""
-        identity = await self.by_bearer(text)
-        return await self.within(identity, organization_id) if identity is not None else None
-
     def forget(self, user_id: str) -> None:
         """Ask Postgres again what this person may do: it was changed here."""
         self._places.pop(user_id, None)
 
-    async def _person(self, user_id: str, email: str | None, session_id: str | None = None) -> Identity:
+    async def _of_session(self, session: Session) -> Identity:
+        holder = session.holder
+        if holder.user_id is not None:
+            return await self._person(holder.user_id, holder.email, session_id=session.session_id)
+        return Identity.of_one(_of_link(holder), session_id=session.session_id)
+
+    async def _person(
+        self, user_id: str, email: str | None, *, session_id: str | None = None, expires_at: int | None = None
+    ) -> Identity:
         kept = self._places.get(user_id)
         principals = kept[1] if kept is not None and kept[0] > self._monotonic() else await self._look_up(user_id)
         return Identity(
-            subject=f"user:{user_id}", principals=principals, user_id=user_id, email=email, session_id=session_id
+            subject=f"user:{user_id}",
+            principals=principals,
+            user_id=user_id,
+            email=email,
+            session_id=session_id,
+            expires_at=expires_at,
         )
 
     async def _look_up(self, user_id: str) -> Mapping[str, Principal]:

@@ -25,7 +25,8 @@ _ALPHABET: Final = string.digits + string.ascii_uppercase + string.ascii_lowerca
 _ID_LENGTH: Final = 8
 _SECRET_LENGTH: Final = 43
 _CHECKSUM_LENGTH: Final = 6
-_SUBJECT: Final = "key:"
+KEY_SUBJECT: Final = "key:"
+"""Begins the subject of a principal that a key speaks for; the key's id follows."""
 _PATTERN: Final = re.compile(
     rf"sup_([0-9A-Za-z]{{{_ID_LENGTH}}})_([0-9A-Za-z]{{{_SECRET_LENGTH}}})_([0-9A-Za-z]{{{_CHECKSUM_LENGTH}}})"
 )
@@ -113,14 +114,23 @@ class ApiKeys:
         key = parse_api_key(text)
         if key is None:
             return None
+        return await self._answer(_hash(key.text), key.key_id, key.secret_hash)
+
+    async def still(self, key_id: str) -> Principal | None:
+        """Who a key speaks for that was verified before; None when it has expired or was revoked since.
+
+        Raises StorageUnavailableError as `verify` does.
+        """
+        return await self._answer(_hash(key_id), key_id, None)
+
+    async def _answer(self, asked: bytes, key_id: str, secret_hash: bytes | None) -> Principal | None:
         now = self._monotonic()
-        digest = _hash(key.text)
-        kept = self._answers.get(digest)
+        kept = self._answers.get(asked)
         if kept is not None and kept[0] > now:
             return kept[1]
-        principal = await self._look_up(key)
-        self._answers[digest] = (now + CACHE_SECONDS, principal)
-        self._answers.move_to_end(digest)
+        principal = await self._look_up(key_id, secret_hash)
+        self._answers[asked] = (now + CACHE_SECONDS, principal)
+        self._answers.move_to_end(asked)
         if len(self._answers) > _CACHED_KEYS:
             self._answers.popitem(last=False)
         return principal
@@ -129,30 +139,32 @@ class ApiKeys:
         """Revoke the key behind the principal; True for exactly one caller. Raises StorageUnavailableError."""
         async with acquired(self._pool) as connection:
             spent = await connection.fetchval(
-                statement("revoke_api_key"), principal.subject.removeprefix(_SUBJECT), UUID(principal.organization_id)
+                statement("revoke_api_key"),
+                principal.subject.removeprefix(KEY_SUBJECT),
+                UUID(principal.organization_id),
             )
         return bool(spent)
 
     def forget(self, key_id: str) -> None:
         """Ask Postgres again at the key's next use: it was changed here."""
-        subject = f"{_SUBJECT}{key_id}"
+        subject = f"{KEY_SUBJECT}{key_id}"
         for digest in [digest for digest, (_, kept) in self._answers.items() if kept and kept.subject == subject]:
             del self._answers[digest]
 
-    async def _look_up(self, key: ApiKey) -> Principal | None:
+    async def _look_up(self, key_id: str, secret_hash: bytes | None) -> Principal | None:
         async with acquired(self._pool) as connection:
-            row = await connection.fetchrow(statement("api_key"), key.key_id)
-            if row is None or not hmac.compare_digest(row["secret_hash"], key.secret_hash):
+            row = await connection.fetchrow(statement("api_key"), key_id)
+            if row is None or (secret_hash is not None and not hmac.compare_digest(row["secret_hash"], secret_hash)):
                 return None
             if row["is_use_due"]:
                 # A standby takes no notes, and a key is good all the same.
                 with suppress(asyncpg.PostgresError):
-                    await connection.execute(statement("note_api_key_use"), key.key_id)
+                    await connection.execute(statement("note_api_key_use"), key_id)
         return Principal(
             organization_id=str(row["organization_id"]),
             role=row["role"],
             user_id=str(row["user_id"]) if row["user_id"] is not None else None,
-            subject=f"{_SUBJECT}{row['id']}",
+            subject=f"{KEY_SUBJECT}{row['id']}",
             scopes=frozenset(row["scopes"]),
         )
 

@@ -13,9 +13,10 @@ from storage.redis import Redis, answered
 
 SESSION_SECONDS: Final = 24 * 3600
 MOST_SESSIONS: Final = 50
-"""Of one owner: the oldest ends when one more is opened."""
+"""Of one person or one login link: the oldest ends when one more is opened."""
 
 _ID_LENGTH: Final = 32
+"""Hexadecimal digits of the token's hash: 128 bits that lead to no token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,16 @@ class Holder:
     email: str | None = None
     organization_id: str | None = None
     scopes: frozenset[str] = frozenset()
+
+    @property
+    def opener(self) -> str:
+        """Who may have MOST_SESSIONS: a person, or one login link, so that no link ends what another opened.
+
+        Raises ValueError for a holder that is nobody.
+        """
+        if self.user_id is not None:
+            return owner_of_person(self.user_id)
+        return f"{self.owner}:{self.subject}"
 
     @property
     def owner(self) -> str:
@@ -60,7 +71,7 @@ class Sessions:
 
     async def open(self, holder: Holder) -> str:
         """The token of a new session of SESSION_SECONDS, told once."""
-        token, now = secrets.token_urlsafe(32), int(self._now())
+        token, now = secrets.token_urlsafe(32), self._now()
         name = _name(token)
         content = {
             "subject": holder.subject,
@@ -68,19 +79,24 @@ class Sessions:
             "email": holder.email,
             "organization_id": holder.organization_id,
             "scopes": sorted(holder.scopes),
-            "opened_at": now,
+            "opened_at": int(now),
         }
         async with answered():
             await self._redis.set(_key(name), orjson.dumps(content), ex=SESSION_SECONDS)
-            await self._enlist(holder.owner, name, now)
+            for listed in {holder.opener, holder.owner}:
+                await self._enlist(listed, name, now)
+            await self._make_room(holder)
         return token
 
     async def find(self, token: str) -> Session | None:
         """The session of a token; None when it is unknown, over or ended."""
-        name = _name(token)
+        return await self.named(_name(token))
+
+    async def named(self, session_id: str) -> Session | None:
+        """The session of an id; None when it is unknown, over or ended."""
         async with answered():
-            content = await self._redis.get(_key(name))
-        return _session(name, content)
+            content = await self._redis.get(_key(session_id))
+        return _session(session_id, content)
 
     async def end(self, token: str) -> None:
         """Forget the session. Safe to repeat."""
@@ -99,22 +115,25 @@ class Sessions:
 
     async def end_one(self, owner: str, session_id: str) -> bool:
         """End one session; False when its owner has none of that id."""
-        names = [name for name in await self._names(owner) if _id(name) == session_id]
+        names = [name for name in await self._names(owner) if name == session_id]
         return await self._end(owner, names) > 0
 
     async def end_all(self, owner: str) -> int:
         """End every session of an owner; how many there were."""
         return await self._end(owner, await self._names(owner))
 
-    async def _enlist(self, owner: str, name: str, now: int) -> None:
+    async def _enlist(self, owner: str, name: str, now: float) -> None:
         listed = _list(owner)
         await self._redis.zremrangebyscore(listed, 0, now - SESSION_SECONDS)
         await self._redis.zadd(listed, {name: now})
         await self._redis.expire(listed, SESSION_SECONDS)
-        surplus: list[bytes] = await _zrange(self._redis)(listed, 0, -MOST_SESSIONS - 1)
+
+    async def _make_room(self, holder: Holder) -> None:
+        surplus: list[bytes] = await _zrange(self._redis)(_list(holder.opener), 0, -MOST_SESSIONS - 1)
         if surplus:
             await self._redis.delete(*(_key(each.decode()) for each in surplus))
-            await self._redis.zrem(listed, *surplus)
+            for listed in {holder.opener, holder.owner}:
+                await self._redis.zrem(_list(listed), *surplus)
 
     async def _names(self, owner: str) -> list[str]:
         async with answered():
@@ -146,7 +165,7 @@ def _session(name: str, content: object) -> Session | None:
     kept = orjson.loads(content)
     opened_at = kept.get("opened_at", 0)
     return Session(
-        session_id=_id(name),
+        session_id=name,
         holder=Holder(
             subject=kept["subject"],
             user_id=kept.get("user_id"),
@@ -165,11 +184,7 @@ def _zrange(redis: Redis) -> Any:
 
 
 def _name(token: str) -> str:
-    return sha256(token.encode(errors="surrogatepass")).hexdigest()
-
-
-def _id(name: str) -> str:
-    return name[:_ID_LENGTH]
+    return sha256(token.encode(errors="surrogatepass")).hexdigest()[:_ID_LENGTH]
 
 
 def _key(name: str) -> str:

@@ -2,19 +2,20 @@
 
 import re
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.http11 import Request
 
+from actors.ports import UnavailableError
 from serve.live.ports import Credentials, Tickets
 from storage.live_position import Position
+from storage.tickets import Standing
 
 SCOPE: Final = "live:read"
-TICKET_LASTS_SECONDS: Final = 3_600.0
-"""A socket opened with a ticket is asked to come back with a new one, so that a session's end is noticed."""
-KEY_LASTS_SECONDS: Final = 60.0
-"""How often an open socket's key or token is verified again."""
+ADMISSION_SECONDS: Final = 60.0
+"""How often it is asked again whether an open socket's session, key or token still permits it."""
 
 _PATH: Final = re.compile(r"/live/([^/]{1,100})")
 _MOST_PARAMETERS: Final = 16
@@ -52,6 +53,23 @@ def target_of(request: Request) -> Target | None:
     )
 
 
+class Refusal(Enum):
+    """Why a socket is closed: its credential is over, and another may be good; or whoever it is may not listen."""
+
+    EXPIRED = (4001, "credential expired")
+    NOT_PERMITTED = (4503, "not permitted")
+
+
+@dataclass(slots=True, kw_only=True)
+class Admission:
+    """By what a socket was let in, and when (on the clock of `now`) that is looked at again."""
+
+    organization_id: str
+    by: Standing | str
+    """What a ticket was issued by, or an API key or access token itself."""
+    until: float
+
+
 class Access:
     """Checks credentials. A wrong one and one of another organization are answered alike."""
 
@@ -59,21 +77,38 @@ class Access:
         self._tickets = tickets
         self._credentials = credentials
 
-    async def admits_until(self, target: Target, now: float) -> float | None:
-        """When, on the clock of `now`, the credential must be looked at again; None: not permitted.
-
-        Redeems the ticket. Raises UnavailableError.
-        """
+    async def admit(self, target: Target, now: float) -> Admission | None:
+        """Let in whoever may listen, or None. Redeems the ticket. Raises UnavailableError."""
         if target.ticket is not None:
-            admitted = await self._tickets.redeem(target.ticket)
-            return now + TICKET_LASTS_SECONDS if admitted == target.organization_id else None
-        return await self.still_admits_until(target, now)
+            by: Standing | str | None = await self._tickets.redeem(target.ticket)
+            if by is None or by.organization_id != target.organization_id:
+                return None
+        else:
+            by = target.bearer
+        if by is None:
+            return None
+        admission = Admission(organization_id=target.organization_id, by=by, until=now)
+        try:
+            return admission if await self._judge(admission, now) is None else None
+        except UnavailableError:
+            if isinstance(by, str):
+                raise
+            # It was good when the ticket was issued, a minute ago at most, and is looked at again at once.
+            return admission
 
-    async def still_admits_until(self, target: Target, now: float) -> float | None:
-        """The same for a socket that is open: a ticket's time is over, a key may still be good."""
-        if target.ticket is not None or target.bearer is None:
-            return None
-        principal = await self._credentials.bearer_within(target.bearer, target.organization_id)
+    async def renew(self, admission: Admission, now: float) -> Refusal | None:
+        """Let a socket stay for another ADMISSION_SECONDS, or say why not. Raises UnavailableError."""
+        refusal = await self._judge(admission, now)
+        if refusal is Refusal.EXPIRED and not await self._credentials.is_organization(admission.organization_id):
+            return Refusal.NOT_PERMITTED
+        return refusal
+
+    async def _judge(self, admission: Admission, now: float) -> Refusal | None:
+        identity = await self._credentials.present(admission.by)
+        if identity is None:
+            return Refusal.EXPIRED
+        principal = await self._credentials.within(identity, admission.organization_id)
         if principal is None or SCOPE not in principal.scopes:
-            return None
-        return now + KEY_LASTS_SECONDS
+            return Refusal.NOT_PERMITTED
+        admission.until = now + ADMISSION_SECONDS
+        return None

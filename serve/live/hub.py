@@ -16,7 +16,7 @@ from websockets.typing import Origin
 from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from actors.watches import RENEW_SECONDS
-from serve.live.access import Access, Target, target_of
+from serve.live.access import Access, Admission, Refusal, Target, target_of
 from serve.live.channel import Channel
 from serve.live.pace import Pace
 from serve.live.peer import Peer
@@ -47,14 +47,6 @@ class HubOptions:
     sockets: int = 20_000
 
 
-@dataclass(slots=True)
-class _Admission:
-    """What a socket was let in for, and when (loop time) its credential is looked at again."""
-
-    target: Target
-    until: float
-
-
 class LiveHub:
     """Serves `GET /live/{organization_id}`: `?ticket=` or a bearer key, `?after=<position>` to resume.
 
@@ -75,7 +67,7 @@ class LiveHub:
         self._watched_at = 0.0
         self._pace = Pace(options.accepts_per_second)
         self._channels: dict[str, Channel] = {}
-        self._peers: dict[Peer, _Admission] = {}
+        self._peers: dict[Peer, Admission] = {}
         self._renewing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Server | None = None
@@ -157,16 +149,16 @@ class LiveHub:
             raise AssertionError("a socket was opened for a request that was refused")
         try:
             async with asyncio.timeout(CREDENTIAL_SECONDS):
-                until = await self._access.admits_until(target, asyncio.get_running_loop().time())
+                admission = await self._access.admit(target, asyncio.get_running_loop().time())
         except (UnavailableError, TimeoutError):
             await peer.close(1013, "try again later")
             return
-        if until is None:
-            await peer.close(4503, "not permitted")
+        if admission is None:
+            await peer.close(*Refusal.NOT_PERMITTED.value)
             return
-        await self._attend(peer, target, until)
+        await self._attend(peer, target, admission)
 
-    async def _attend(self, peer: Peer, target: Target, until: float) -> None:
+    async def _attend(self, peer: Peer, target: Target, admission: Admission) -> None:
         if self._stopping:  # opened while the others were sent away
             await peer.close(1012, "restart")
             return
@@ -174,7 +166,7 @@ class LiveHub:
         if channel is None:
             channel = Channel(target.organization_id, self._feed, self._boards)
             self._channels[target.organization_id] = channel
-        self._peers[peer] = _Admission(target, until)
+        self._peers[peer] = admission
         channel.join(peer, target.after, "gap" if target.resumes else "first")
         try:
             async for _ in peer:
@@ -207,13 +199,11 @@ class LiveHub:
                 self._renewing.add(renewing)
                 renewing.add_done_callback(self._renewing.discard)
 
-    async def _renew(self, peer: Peer, admission: _Admission) -> None:
+    async def _renew(self, peer: Peer, admission: Admission) -> None:
         try:
-            until = await self._access.still_admits_until(admission.target, asyncio.get_running_loop().time())
+            refusal = await self._access.renew(admission, asyncio.get_running_loop().time())
         except UnavailableError as away:
             log.info("a credential cannot be looked at", reason=str(away))
             return
-        if until is None:
-            await peer.close(4001, "credential expired")
-        else:
-            admission.until = until
+        if refusal is not None:
+            await peer.close(*refusal.value)

@@ -4,8 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from actors.domain.json_types import JSON
+from serve.identity import Identity
 from storage.live_position import Break, Position
 from storage.live_reader import Deliver, FeedEntry
+from storage.principals import Principal
+from storage.tickets import Standing
 
 
 class Board(Protocol):
@@ -42,19 +45,18 @@ class Feed(Protocol):
 
 
 class Tickets(Protocol):
-    async def redeem(self, ticket: str) -> str | None:
-        """The organization a ticket admits to, once; None ever after. Raises UnavailableError."""
+    async def redeem(self, ticket: str) -> Standing | None:
+        """By what a ticket was issued, once; None ever after. Raises UnavailableError."""
         ...
-
-
-class Principal(Protocol):
-    """What a credential may do in one organization."""
-
-    @property
-    def scopes(self) -> frozenset[str]: ...
 
 
 class Credentials(Protocol):
-    async def bearer_within(self, text: str, organization_id: str) -> Principal | None:
-        """What an API key or access token may do there; None when it is not good there. Raises UnavailableError."""
+    """What is known of credentials (`serve.identity.Identification`). All raise UnavailableError."""
+
+    async def present(self, by: Standing | str) -> Identity | None:
+        """Whoever stands behind a ticket, or an API key or access token, as of now; None when it is over."""
         ...
+
+    async def within(self, identity: Identity, organization_id: str) -> Principal | None: ...
+
+    async def is_organization(self, organization_id: str) -> bool: ...

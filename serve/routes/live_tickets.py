@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 
-from serve.auth import GuardedRoute, permits
+from serve.auth import GuardedRoute, Known, permits
 from serve.client_limits import limited
 from serve.deployment import Deployed
 from serve.schemas import LiveTicket
@@ -15,9 +15,12 @@ router = APIRouter(route_class=GuardedRoute, tags=["live"], prefix="/v1/organiza
 
 
 @router.post("", status_code=201, dependencies=[permits("live:read"), limited("live-tickets")])
-async def create_live_ticket(organization_id: str, services: Given, deployed: Deployed) -> LiveTicket:
-    """A ticket that opens one websocket within 60 seconds, and where to open it."""
+async def create_live_ticket(organization_id: str, services: Given, deployed: Deployed, identity: Known) -> LiveTicket:
+    """A ticket that opens one websocket within 60 seconds, and where to open it.
+
+    The socket stays open as long as the session, key or token that asked for the ticket permits it.
+    """
     expires_at = services.now() + timedelta(seconds=TICKET_SECONDS)
-    ticket = await services.tickets.issue(organization_id)
+    ticket = await services.tickets.issue(identity.standing(organization_id))
     url = f"{deployed.live_url}/live/{organization_id}?ticket={ticket}"
     return LiveTicket(ticket=ticket, url=url, expires_at=expires_at)

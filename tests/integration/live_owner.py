@@ -18,10 +18,13 @@ from actors.domain.organization import Organization, decide, evolve
 from actors.domain.views import View, counters_view, event_view, state_view
 from actors.organization_actor import BoardSnapshot
 from actors.ports import UnavailableError
+from serve.identity import Identity
 from serve.live.access import Access
 from serve.live.hub import HubOptions, LiveHub
 from serve.live.ports import Boards
 from storage.live_reader import FeedReader
+from storage.principals import Principal
+from storage.tickets import Standing
 
 
 @dataclass(slots=True)
@@ -109,32 +112,38 @@ def ring(number: int, *, seconds: int = 0) -> Observe:
     return Observe(call_id=f"call-{number}", observation=observation)
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    organization_id: str
-    scopes: frozenset[str]
-
-
 @dataclass(slots=True)
 class Credentials:
     """Tickets and keys held in memory: what is tested is what the hub does with the answers."""
 
-    tickets: dict[str, str] = field(default_factory=dict[str, str])
-    keys: dict[str, Holder] = field(default_factory=dict[str, Holder])
+    tickets: dict[str, Standing] = field(default_factory=dict[str, Standing])
+    keys: dict[str, Identity] = field(default_factory=dict[str, Identity])
+    gone: set[str] = field(default_factory=set[str])
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     answering: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.answering.set()
 
-    async def redeem(self, ticket: str) -> str | None:
+    async def redeem(self, ticket: str) -> Standing | None:
         return self.tickets.pop(ticket, None)
 
-    async def bearer_within(self, text: str, organization_id: str) -> Holder | None:
+    async def present(self, by: Standing | str) -> Identity | None:
         self.asked.set()
         await self.answering.wait()
-        holder = self.keys.get(text)
-        return holder if holder is not None and holder.organization_id == organization_id else None
+        return self.keys.get(by if isinstance(by, str) else by.subject)
+
+    async def within(self, identity: Identity, organization_id: str) -> Principal | None:
+        return identity.principals.get(organization_id)
+
+    async def is_organization(self, organization_id: str) -> bool:
+        return organization_id not in self.gone
+
+
+def holder(organization_id: str, *scopes: str) -> Identity:
+    """Whoever may do this much in one organization; without scopes, listen."""
+    scopes = scopes or ("live:read",)
+    return Identity.of_one(Principal(organization_id=organization_id, subject="key:test", scopes=frozenset(scopes)))
 
 
 OPTIONS = HubOptions(port=0, accepts_per_second=2_000.0)

@@ -23,7 +23,8 @@ from serve.live.channel import COALESCE_SECONDS
 from serve.live.client import Credential, Lost, NotPermittedError, Received, Update, follow
 from serve.live.hub import LiveHub
 from storage.live_position import Position
-from tests.integration.live_owner import OPTIONS, Credentials, Holder, Owner, frame, listen, running_hub
+from storage.tickets import Standing
+from tests.integration.live_owner import OPTIONS, Credentials, Owner, frame, holder, listen, running_hub
 
 
 @pytest_asyncio.fixture
@@ -41,7 +42,7 @@ async def owner(redis_client: Redis) -> Owner:
 
 @pytest.fixture
 def credentials(owner: Owner) -> Credentials:
-    return Credentials(keys={"key": Holder(owner.organization_id, frozenset({"live:read"}))})
+    return Credentials(keys={"key": holder(owner.organization_id)})
 
 
 @pytest_asyncio.fixture
@@ -301,8 +302,8 @@ async def test_wrong_and_foreign_credentials_are_told_the_same(
     hub: LiveHub, owner: Owner, credentials: Credentials
 ) -> None:
     other, nobody = str(uuid.uuid4()), str(uuid.uuid4())
-    credentials.keys["other"] = Holder(other, frozenset({"live:read"}))
-    credentials.keys["calls"] = Holder(owner.organization_id, frozenset({"calls:read"}))
+    credentials.keys["other"] = holder(other)
+    credentials.keys["calls"] = holder(owner.organization_id, "calls:read")
     attempts = [
         (owner.organization_id, "", None),
         (owner.organization_id, "", "wrong"),
@@ -326,7 +327,10 @@ async def test_wrong_and_foreign_credentials_are_told_the_same(
 async def test_a_ticket_admits_once_to_its_organization_alone(
     hub: LiveHub, owner: Owner, credentials: Credentials
 ) -> None:
-    credentials.tickets = {"one": owner.organization_id, "two": str(uuid.uuid4())}
+    credentials.tickets = {
+        "one": Standing(organization_id=owner.organization_id, subject="key"),
+        "two": Standing(organization_id=str(uuid.uuid4()), subject="key"),
+    }
     async with listen(hub, owner.organization_id, "?ticket=one", key=None) as client:
         assert (await frame(client))["type"] == "snapshot"
     for ticket in ("one", "two"):
@@ -338,7 +342,7 @@ async def test_an_organization_that_is_gone_is_told_to_its_own_key_alone(
     hub: LiveHub, credentials: Credentials
 ) -> None:
     gone = str(uuid.uuid4())
-    credentials.keys["gone"] = Holder(gone, frozenset({"live:read"}))
+    credentials.keys["gone"] = holder(gone)
     async with listen(hub, gone, key="gone") as client:
         assert await close_code(client) == 4504
 
@@ -346,11 +350,35 @@ async def test_an_organization_that_is_gone_is_told_to_its_own_key_alone(
 async def test_a_revoked_key_ends_open_sockets(
     hub: LiveHub, owner: Owner, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serve.live.access.KEY_LASTS_SECONDS", 0.5)
+    monkeypatch.setattr("serve.live.access.ADMISSION_SECONDS", 0.5)
     async with listen(hub, owner.organization_id) as client:
         await frame(client, "snapshot")
         del credentials.keys["key"]
         assert await close_code(client) == 4001
+
+
+async def test_a_socket_ends_with_what_its_ticket_was_issued_by(
+    hub: LiveHub, owner: Owner, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.live.access.ADMISSION_SECONDS", 0.5)
+    place = owner.organization_id
+    for change, code in (("revoked", 4001), ("no longer permitted", 4503), ("organization gone", 4503)):
+        credentials.tickets["one"] = Standing(organization_id=place, subject="key")
+        credentials.keys["key"] = holder(place)
+        async with listen(hub, place, "?ticket=one", key=None) as client:
+            await frame(client, "snapshot")
+            credentials.asked.clear()
+            await credentials.asked.wait()
+            assert client.close_code is None, "what still holds is asked again and again"
+            match change:
+                case "no longer permitted":
+                    credentials.keys["key"] = holder(place, "calls:read")
+                case "organization gone":
+                    credentials.gone.add(place)
+                    del credentials.keys["key"]
+                case _:
+                    del credentials.keys["key"]
+            assert await close_code(client) == code, change
 
 
 async def test_a_restart_says_so_and_the_client_library_resumes(
@@ -495,7 +523,7 @@ async def test_owners_are_told_who_is_looked_at_as_long_as_that_is_so(
     told: asyncio.Queue[str] = asyncio.Queue()
     second = Owner(redis_client, str(uuid.uuid4()))
     await second.open()
-    credentials.keys["second"] = Holder(second.organization_id, frozenset({"live:read"}))
+    credentials.keys["second"] = holder(second.organization_id)
 
     async def board(organization_id: str) -> BoardSnapshot | None:
         return await (second if organization_id == second.organization_id else owner).board(organization_id)

@@ -232,7 +232,9 @@ async def test_a_ticket_opens_once_and_only_its_organization(
     told = made.json()
     assert told["url"] == f"ws://live.test:8001/live/{tenant.organization_id}?ticket={told['ticket']}"
     assert set(told) == {"ticket", "url", "expires_at"}
-    assert await services.tickets.redeem(told["ticket"]) == tenant.organization_id
+    standing = await services.tickets.redeem(told["ticket"])
+    assert standing is not None
+    assert (standing.organization_id, standing.subject) == (tenant.organization_id, f"key:{tenant.api_key[4:12]}")
     assert await services.tickets.redeem(told["ticket"]) is None
     assert await services.tickets.redeem("of nobody") is None
     assert stranger.organization_id != tenant.organization_id

@@ -298,4 +298,6 @@ async def test_a_ticket_opens_only_the_feed_it_was_made_for(
         got = await client.post(foreign, headers=headers)
         assert got.status_code == (401 if name in UNAUTHENTICATED else 404)
     made = (await client.post(foreign, headers=theirs.tenant.credential)).json()
-    assert await services.tickets.redeem(made["ticket"]) == theirs.tenant.organization_id
+    standing = await services.tickets.redeem(made["ticket"])
+    assert standing is not None
+    assert standing.organization_id == theirs.tenant.organization_id

@@ -1,6 +1,7 @@
 """Sessions of people: opened with a token, in a cookie no script reads, ended one by one and all at once."""
 
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -87,6 +88,21 @@ async def test_the_oldest_session_gives_way(services: Services) -> None:
     assert len(alive) == MOST_SESSIONS
     assert await services.sessions.end_all(holder.owner) == MOST_SESSIONS
     assert await services.sessions.of(holder.owner) == []
+
+
+async def test_a_link_ends_no_session_that_another_link_opened(services: Services) -> None:
+    organization_id = str(uuid4())
+    one, other = (
+        Holder(subject=subject, organization_id=organization_id, scopes=SESSION_SCOPES)
+        for subject in ("key:one", "key:other")
+    )
+    first = await services.sessions.open(one)
+    tokens = [await services.sessions.open(other) for _ in range(MOST_SESSIONS + 1)]
+    alive = [token for token in (first, *tokens) if await services.sessions.find(token) is not None]
+    assert alive == [first, *tokens[1:]]
+    assert len(await services.sessions.of(one.owner)) == len(alive), "an admin sees those of all links"
+    assert await services.sessions.end_all(one.owner) == len(alive)
+    assert await services.sessions.find(first) is None
 
 
 async def test_redis_holds_no_token(services: Services, redis_url: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import httpx
@@ -96,7 +97,7 @@ async def test_an_access_token_hears_its_organization_as_long_as_its_person_is_a
     monkeypatch: pytest.MonkeyPatch,
     role: str,
 ) -> None:
-    monkeypatch.setattr("serve.live.access.KEY_LASTS_SECONDS", 0.5)
+    monkeypatch.setattr("serve.live.access.ADMISSION_SECONDS", 0.5)
     await add_member(pool, issuer, tenant, "owner")
     person = await add_member(pool, issuer, tenant, role)
     async with listen(hub, tenant.organization_id, person.credential) as socket:
@@ -109,7 +110,7 @@ async def test_an_access_token_hears_its_organization_as_long_as_its_person_is_a
         services.identification.forget(person.user_id)
         async with asyncio.timeout(10):
             await socket.wait_closed()
-        assert socket.close_code == 4001
+        assert socket.close_code == 4503
     async with listen(hub, tenant.organization_id, person.credential) as socket:
         assert await refused(socket) == (4503, "not permitted")
 
@@ -153,3 +154,66 @@ async def test_no_credential_of_one_organization_hears_another(  # noqa: PLR0917
         async with listen(hub, tenant.organization_id, {}, good) as socket:
             assert (await frame(socket))["type"] == "snapshot", name
     assert cases == 3 * (len(kinds) + 10)
+
+
+async def test_a_tickets_socket_ends_when_what_it_was_issued_by_does(  # noqa: PLR0917  # fixtures
+    hub: LiveHub,
+    client: httpx.AsyncClient,
+    pool: Pool,
+    services: Services,
+    issuer: TokenIssuer,
+    tenant: Tenant,
+    credentials: dict[str, Headers],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of every kind of credential: a session logged out, a link's ended by an admin, a key revoked, people put out."""
+    monkeypatch.setattr("serve.live.access.ADMISSION_SECONDS", 0.5)
+    await add_member(pool, issuer, tenant, "owner")
+    leaving, staying = (
+        await add_member(pool, issuer, tenant, "viewer"),
+        await add_member(pool, issuer, tenant, "viewer"),
+    )
+    spare = await add_key(pool, tenant, "live:read")
+    narrowed = await add_key(pool, tenant, "live:read")
+    token = issuer.token(sub=staying.user_id)
+    opened = {
+        "session": credentials["session"],
+        "link session": credentials["link session"],
+        "key": bearer(spare),
+        "key narrowed": bearer(narrowed),
+        "member put out": leaving.credential,
+        "token that holds": bearer(token),
+    }
+    sockets = {
+        name: await listen(hub, tenant.organization_id, {}, f"?ticket={await ticket(client, tenant, headers)}")
+        for name, headers in opened.items()
+    }
+    for socket in sockets.values():
+        await frame(socket, "snapshot")
+
+    for name in ("session", "link session"):
+        await services.sessions.end(credentials[name]["Cookie"].partition("=")[2])
+    await pool.execute("update api_keys set revoked_at = now() where id = $1", spare[4:12])
+    await pool.execute("update api_keys set scopes = '{calls:read}' where id = $1", narrowed[4:12])
+    await pool.execute("delete from organization_members where user_id = $1", UUID(leaving.user_id))
+
+    expected = dict.fromkeys(("session", "link session", "key"), 4001)
+    expected |= dict.fromkeys(("key narrowed", "member put out"), 4503)
+    for name, code in expected.items():
+        async with asyncio.timeout(20):
+            await sockets[name].wait_closed()
+        assert sockets[name].close_code == code, name
+    assert sockets["token that holds"].close_code is None
+    for socket in sockets.values():
+        await socket.close()
+
+
+async def test_a_tickets_socket_lasts_no_longer_than_the_token_that_asked_for_it(
+    services: Services, tenant: Tenant, pool: Pool, issuer: TokenIssuer
+) -> None:
+    person = await add_member(pool, issuer, tenant, "viewer")
+    identity = await services.identification.by_bearer(person.token)
+    assert identity is not None
+    standing = identity.standing(tenant.organization_id)
+    assert await services.identification.present(standing) is not None
+    assert await services.identification.present(replace(standing, expires_at=1)) is None
