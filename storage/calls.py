@@ -99,8 +99,7 @@ class TenantReader:
 
     async def calls_before(self, position: Position, *, since: datetime, only: CallFilter, limit: int) -> Sequence[Row]:
         """Calls first seen at or after `since` that come after `position` in the order, newest first; not by words."""
-        await self._plan_for(only, None)
-        return await self._rows("calls_page", *self._page(position, since, limit, only, None))
+        return await self._rows(*await self._page(position, since, limit, only, None))
 
     async def calls_with_words(
         self, words: str, position: Position, *, since: datetime, only: CallFilter, limit: int
@@ -115,8 +114,7 @@ class TenantReader:
         looked, more = said[:most], len(said) > most
         if not looked:
             return [], None
-        await self._plan_for(only, looked)
-        rows = await self._rows("calls_page", *self._page(position, since, limit + 1, only, looked))
+        rows = await self._rows(*await self._page(position, since, limit + 1, only, looked))
         if len(rows) > limit:
             return rows[:limit], Position(created_at=rows[limit - 1]["created_at"], row_id=rows[limit - 1]["id"])
         last = Position(created_at=looked[-1]["call_created_at"], row_id=looked[-1]["call_id"])
@@ -132,11 +130,8 @@ class TenantReader:
             said = await self._said(only.words, position, since, MOST_FOUND + 1)
             if len(said) > MOST_FOUND:
                 raise TooManyFoundError(MOST_FOUND)
-        arguments = self._page(position, since, None, only, said)
-        await self._plan_for(only, said)
-        cursor = self._connection.cursor(
-            statement("calls_page"), self._organization_id, *arguments, prefetch=_FETCHED_AT_ONCE
-        )
+        name, *arguments = await self._page(position, since, None, only, said)
+        cursor = self._connection.cursor(statement(name), self._organization_id, *arguments, prefetch=_FETCHED_AT_ONCE)
         async for row in cursor:
             yield dict(row)
 
@@ -150,19 +145,22 @@ class TenantReader:
         until = position.created_at + timedelta(microseconds=1)
         return await self._rows("calls_said", words, since, until, position.created_at, position.row_id, most)
 
-    async def _plan_for(self, only: CallFilter, ids: Sequence[Any] | None) -> None:
-        # A plan made once for whatever may be asked reads the whole range: no index serves a filter that may be absent.
-        if only.narrows or ids is not None:
-            await self._connection.execute(statement("plan_for_arguments"))
-
-    @staticmethod
-    def _page(
-        position: Position, since: datetime, limit: int | None, only: CallFilter, said: Sequence[Row] | None
+    async def _page(
+        self, position: Position, since: datetime, limit: int | None, only: CallFilter, said: Sequence[Row] | None
     ) -> tuple[Any, ...]:
-        ids = [row["call_id"] for row in said] if said is not None else None
+        """The name of a statement and its arguments, for which it is planned where anything narrows it."""
         # No partition beyond the oldest of them is read.
         oldest = said[-1]["call_created_at"] if said else since
-        return (max(since, oldest), position.created_at, position.row_id, limit, *only.columns, ids)
+        place = (max(since, oldest), position.created_at, position.row_id, limit)
+        if said is None and not only.narrows:
+            return ("calls_in_order", *place)
+        await self._plan_for_arguments()
+        ids = [row["call_id"] for row in said] if said is not None else None
+        return ("calls_page", *place, *only.columns, ids)
+
+    async def _plan_for_arguments(self) -> None:
+        # A plan made once for whatever may be asked reads the whole range: no index serves a filter that may be absent.
+        await self._connection.execute(statement("plan_for_arguments"))
 
     async def call(self, call_id: str) -> CallRecord | None:
         """The call with the provider's id; None when this organization has none."""
@@ -199,7 +197,7 @@ class TenantReader:
         times = [at for _, at in places]
         just_after = Position(created_at=max(times) + timedelta(microseconds=1), row_id=UUID(int=0))
         ids = [row_id for row_id, _ in places]
-        await self._plan_for(only, ids)
+        await self._plan_for_arguments()
         return await self._rows(
             "calls_page", min(times), just_after.created_at, just_after.row_id, None, *only.columns, ids
         )

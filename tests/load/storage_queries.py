@@ -30,9 +30,13 @@ _WORDS: Final = "appointment"
 def _page(days: int, **only: Callable[[Sample], str]) -> Arguments:
     def arguments(sample: Sample) -> Sequence[Any]:
         narrowed = CallFilter(**{name: told(sample) for name, told in only.items()})  # pyright: ignore[reportArgumentType]  # columns of text
-        return (sample.now - timedelta(days=days), sample.now, _FIRST_ID, 51, *narrowed.columns, None)
+        return (*_in_order(days)(sample), *narrowed.columns, None)
 
     return arguments
+
+
+def _in_order(days: int) -> Arguments:
+    return lambda sample: (sample.now - timedelta(days=days), sample.now, _FIRST_ID, 51)
 
 
 def _place(sample: Sample) -> Sequence[Any]:
@@ -45,8 +49,8 @@ def _day(sample: Sample) -> Sequence[Any]:
 
 # After the statement's name, what sets several uses of it apart.
 QUERIES: Final[Mapping[str, Arguments]] = {
-    "calls_page: 7 days": _page(7),
-    "calls_page: 93 days": _page(93),
+    "calls_in_order: 7 days": _in_order(7),
+    "calls_in_order: 93 days": _in_order(93),
     "calls_page: 93 days, of an assistant": _page(93, assistant_id=lambda sample: sample.assistant_id),
     "calls_page: 93 days, outbound": _page(93, direction=lambda _: "outbound"),
     "calls_page: 93 days, in progress (hardly any)": _page(93, status=lambda _: "in-progress"),
