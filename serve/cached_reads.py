@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from actors.domain.billing_period import Period
 from actors.domain.json_types import JSON
+from actors.domain.projection import history_range
 from actors.ports import UnavailableError
 from serve.call_pages import DEFAULT_RANGE
 from serve.call_schemas import CallSummary
@@ -25,6 +26,7 @@ from storage.cache import Load
 from storage.cache_keys import CacheKey
 from storage.call_filter import CallFilter, Position
 from storage.principals import Principal
+from storage.times import milliseconds
 from storage.usage_ledger import UsageReader
 
 RECENT_CALLS: Final = 20
@@ -138,7 +140,11 @@ class CachedReads:
         async def load() -> JSON:
             async with self._services.reading(self._caller) as reads:
                 told = await UsageReader(reads.connection, self._organization_id).of_period(
-                    period, first=first, last=last, time_zone=account.time_zone
+                    period,
+                    first=first,
+                    last=last,
+                    time_zone=account.time_zone,
+                    history=history_range(milliseconds(now), account.time_zone),
                 )
             return Used.of(told, first=first, last=last, as_of=now).model_dump(mode="json")
 

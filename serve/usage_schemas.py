@@ -8,7 +8,8 @@ from pydantic import Field
 
 from actors.domain.billing_period import Period
 from actors.domain.local_day import local_date
-from actors.domain.usage import MARKS_PERCENT, expected_at, mark, overage, projected
+from actors.domain.projection import Basis, Course, course
+from actors.domain.usage import MARKS_PERCENT, mark, overage
 from serve.schemas import Schema, Timestamp
 from storage.calls import Row
 from storage.times import milliseconds, moment
@@ -77,14 +78,23 @@ class UsageDay(Schema):
     cost_micros: int
 
 
+class DayBefore(Schema):
+    """What a closed day brought."""
+
+    date: date
+    seconds: int
+    cost_micros: int
+
+
 class Used(Schema):
-    """A period as it was read from the ledger, at `as_of`."""
+    """A period as it was read from the ledger, at `as_of`, and the kept days before that."""
 
     as_of: Timestamp
     seconds: int
     cost_micros: int
     days: list[UsageDay]
     warnings: dict[int, Timestamp]
+    history: list[DayBefore] = Field(default_factory=list[DayBefore])
 
     @classmethod
     def of(cls, told: PeriodUsage, *, first: date, last: date, as_of: datetime) -> "Used":
@@ -97,6 +107,7 @@ class Used(Schema):
             cost_micros=told.total["cost_micros"],
             days=[UsageDay.model_validate({**empty, **days.get(day, {}), "date": day}) for day in every],
             warnings={row["percent"]: row["raised_at"] for row in told.warnings},
+            history=[DayBefore.model_validate(row) for row in told.history],
         )
 
 
@@ -111,8 +122,13 @@ class UsageMark(Schema):
 
 
 class Projection(Schema):
-    """The period's end, if it goes on as it went: used / time passed · length of the period, to the nearest whole."""
+    """The period's end, to the nearest whole second and micro-unit."""
 
+    basis: Basis = Field(
+        description="`weekday_means`: used, and for each day that remains the mean of its weekday over the last 28 "
+        "closed days. `straight_line`, while a weekday is missing among those: used / time passed · length of the "
+        "period."
+    )
     used_seconds: int
     used_minutes: float
     overage_seconds: int | None
@@ -137,13 +153,17 @@ class Usage(Schema):
     cost_micros: int = Field(description="What the calls are charged, corrections included.")
     currency: str | None
     marks: list[UsageMark] = Field(description="80 and 100 % of the limit; none without a limit.")
-    projection: Projection | None = Field(description="Null on the first day, and once the period is over.")
+    projection: Projection | None = Field(
+        description="Null once the period is over, and on its first day while there are no days before to go by."
+    )
     days: list[UsageDay] = Field(description="Up to today, from the day that holds the period's start, oldest first.")
 
     @classmethod
     def of(cls, account: Account, period: Period, used: Used) -> "Usage":
         at = milliseconds(used.as_of)
         plan, limit = account.plan, account.limit_minutes
+        seconds = _course(used.seconds, {day.date: day.seconds for day in used.history}, account, period, at)
+        cost = _course(used.cost_micros, {day.date: day.cost_micros for day in used.history}, account, period, at)
         over = overage(used.seconds, plan.included_minutes * _MINUTE_SECONDS) if plan is not None else None
         return cls(
             period_start=moment(period.start),
@@ -160,8 +180,8 @@ class Usage(Schema):
             used_share=round(used.seconds / (limit * _MINUTE_SECONDS), 4) if limit else None,
             cost_micros=used.cost_micros,
             currency=plan.currency if plan is not None else None,
-            marks=[_mark(limit * _MINUTE_SECONDS, each, used, period, at) for each in MARKS_PERCENT] if limit else [],
-            projection=_projection(plan, used, period, at),
+            marks=[_mark(limit * _MINUTE_SECONDS, each, used, seconds) for each in MARKS_PERCENT] if limit else [],
+            projection=_projection(plan, seconds, cost),
             days=used.days,
         )
 
@@ -192,9 +212,13 @@ def days_of(period: Period, time_zone: str, until: datetime) -> tuple[date, date
     return local_date(period.start, time_zone), local_date(last, time_zone)
 
 
-def _mark(limit: int, percent: int, used: Used, period: Period, at: int) -> UsageMark:
+def _course(used: int, history: Mapping[date, int], account: Account, period: Period, at: int) -> Course | None:
+    return course(used, period, at, history=history, time_zone=account.time_zone)
+
+
+def _mark(limit: int, percent: int, used: Used, goes_on: Course | None) -> UsageMark:
     level = mark(limit, percent)
-    expected = expected_at(level, used.seconds, period, at)
+    expected = goes_on.reaches(level) if goes_on is not None else None
     return UsageMark(
         percent=percent,
         seconds=level,
@@ -204,15 +228,15 @@ def _mark(limit: int, percent: int, used: Used, period: Period, at: int) -> Usag
     )
 
 
-def _projection(plan: Plan | None, used: Used, period: Period, at: int) -> Projection | None:
-    seconds, cost = projected(used.seconds, period, at), projected(used.cost_micros, period, at)
+def _projection(plan: Plan | None, seconds: Course | None, cost: Course | None) -> Projection | None:
     if seconds is None or cost is None:
         return None
     return Projection(
-        used_seconds=seconds,
-        used_minutes=_minutes(seconds),
-        overage_seconds=overage(seconds, plan.included_minutes * _MINUTE_SECONDS) if plan is not None else None,
-        cost_micros=cost,
+        basis=seconds.basis,
+        used_seconds=seconds.total,
+        used_minutes=_minutes(seconds.total),
+        overage_seconds=overage(seconds.total, plan.included_minutes * _MINUTE_SECONDS) if plan is not None else None,
+        cost_micros=cost.total,
     )
 
 

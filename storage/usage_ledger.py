@@ -14,11 +14,15 @@ from storage.times import moment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeriodUsage:
-    """Whole seconds and micro-units of a period. `days` have no row where nothing was used and nothing kept."""
+    """Whole seconds and micro-units of a period. `days` have no row where nothing was used and nothing kept.
+
+    `history` holds the kept days that a projection goes by.
+    """
 
     total: Row
     days: Sequence[Row]
     warnings: Sequence[Row]
+    history: Sequence[Row]
 
 
 class UsageReader:
@@ -33,14 +37,17 @@ class UsageReader:
         row = await self._connection.fetchrow(statement("usage_account"), self._organization_id)
         return dict(row) if row is not None else None
 
-    async def of_period(self, period: Period, *, first: date, last: date, time_zone: str) -> PeriodUsage:
-        """A period's sums, its days [first, last] of `time_zone`, and the marks somebody was told of."""
+    async def of_period(
+        self, period: Period, *, first: date, last: date, time_zone: str, history: tuple[date, date]
+    ) -> PeriodUsage:
+        """A period's sums, its days [first, last] of `time_zone`, the marks somebody was told of, days before."""
         start, end = moment(period.start), moment(period.end)
         (total,) = await self._rows("usage_total", start, end)
         return PeriodUsage(
             total=total,
             days=await self._rows("usage_by_day", first, last, time_zone),
             warnings=await self._rows("usage_warnings", start),
+            history=await self._rows("usage_history", *history),
         )
 
     async def of_periods(self, periods: Sequence[Period]) -> Sequence[Row]:

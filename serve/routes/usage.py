@@ -39,7 +39,8 @@ async def get_usage(
 ) -> Usage:
     """What was used in the billing period of a day, what that costs, and what it comes to by the period's end.
 
-    The projection is a straight line: used / time passed · length of the period.
+    The projection adds to what was used, for each day that remains, the mean of its weekday over the last 28 closed
+    days; while some of those are missing it is a straight line. `projection.basis` tells which.
 
     The period is the subscription's, or the calendar month where the organization is while there is no subscription.
     Sums are the ledger's, at most a minute old. Days are those kept, never added up from calls here; today and a day

@@ -128,6 +128,12 @@ union all
 select date, null, seconds, cost_micros from charged where date not in (select date from kept)
 order by date;
 
+-- name: usage_history
+-- What the kept days of [$2, $3] brought.
+select date, total_seconds as seconds, charged_micros as cost_micros
+from daily_usage
+where organization_id = $1 and date >= $2 and date <= $3;
+
 -- name: usage_warnings
 -- The marks of the period that begins at $2 of which somebody was told.
 select threshold_percent as percent, raised_at from usage_alerts where organization_id = $1 and period_start = $2;

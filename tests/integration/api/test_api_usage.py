@@ -92,6 +92,7 @@ async def test_a_month_is_what_the_ledger_says_of_it(client: Client, pool: Pool,
 
     passed, length = NOW - MONTH, following - MONTH
     projected = round(19_001 * length / passed)
+    assert told["projection"]["basis"] == "straight_line"
     assert told["projection"]["used_seconds"] == projected
     assert told["projection"]["overage_seconds"] == projected - 24_000
     near, full = told["marks"]
@@ -104,6 +105,27 @@ async def test_a_month_is_what_the_ledger_says_of_it(client: Client, pool: Pool,
     assert [day["date"] for day in days] == [(MONTH + timedelta(days=n)).date().isoformat() for n in range(10)]
     assert [day["seconds"] for day in days] == [17_400, *[0] * 8, 1_601]
     assert {day["calls"] for day in days} == {None}, "not added up yet"
+
+
+async def test_days_that_remain_bring_what_their_weekdays_brought(client: Client, pool: Pool, tenant: Tenant) -> None:
+    await on_plan(pool, tenant, "starter")
+    for back in range(1, 29):
+        day = NOW.date() - timedelta(days=back)
+        await book(pool, tenant, f"call-{back}", at=NOW - timedelta(days=back), seconds=100 * (day.weekday() + 1))
+    since = NOW.date() - timedelta(days=28)
+    await aggregate_range(pool, since, NOW.date() - timedelta(days=1), tenant.organization_id)
+    told = (await used(client, tenant)).json()
+    following = (MONTH + timedelta(days=32)).replace(day=1)
+    remaining = [NOW.date() + timedelta(days=n) for n in range((following.date() - NOW.date()).days)]
+    expected = [100 * (day.weekday() + 1) for day in remaining]
+    total = told["used_seconds"] + sum(expected) - expected[0] // 2
+    assert told["projection"] == {
+        "basis": "weekday_means",
+        "used_seconds": total,
+        "used_minutes": round(total / 60, 2),
+        "overage_seconds": max(0, total - 24_000),
+        "cost_micros": 2_000 * total,
+    }
 
 
 async def test_closed_days_come_as_they_were_kept_without_a_look_at_calls(
