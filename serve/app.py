@@ -38,8 +38,7 @@ from storage.sessions import Sessions
 from storage.tickets import Tickets
 from storage.upkeep import upkeep
 from workflows.client import connect_from
-from workflows.schedules import ensure_schedules
-from workflows.worker import build_workers, open_activities, run_workers
+from workflows.worker import build_workers, open_activities, prepare, run_workers
 
 _ROUTER_CONNECTIONS: Final = 2
 _HUB_GRACE_SECONDS: Final = 10
@@ -187,9 +186,11 @@ class TemporalWorker:
         yield_processor(WORKER_NICENESS)
         self._resources = AsyncExitStack()
         router = await open_router(settings, self._resources)
-        activities = await self._resources.enter_async_context(open_activities(settings.worker, notify=router.offer))
         client = await connect_from(settings.worker, lazy=False)
-        await ensure_schedules(client)
+        searchable = await prepare(client, settings.worker)
+        activities = await self._resources.enter_async_context(
+            open_activities(settings.worker, notify=router.offer, searchable=searchable)
+        )
         workers = build_workers(client, activities)
         self._running = asyncio.create_task(run_workers(workers))
         settle_heap()

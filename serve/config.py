@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     temporal_client_cert: SecretStr | None = None
     temporal_client_key: SecretStr | None = None
     temporal_api_key: SecretStr | None = None
+    temporal_search_attributes: bool = False
+    """Whether those of workflows/search_attributes.py are registered, where no worker may register them."""
     encryption_key: SecretStr
     """32 bytes, base64: seals webhook secrets and control URLs at rest."""
 

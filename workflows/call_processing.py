@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         Question,
     )
     from workflows.local_steps import ask_local, run_local
+    from workflows.search_attributes import upsert
     from workflows.step_contracts import STEPS, CallSteps
     from workflows.usage_contracts import BOOK_USAGE
 
@@ -55,6 +56,7 @@ class CallProcessingWorkflow:
         self._evidence_at = 0
         self._report_asks = 0
         self._stage = "started"
+        self._shown: tuple[str, Sequence[str], Sequence[str]] | None = None
         self._steps = CallStepsRun()
 
     @workflow.signal(name=CALL_CHANGED)
@@ -85,11 +87,20 @@ class CallProcessingWorkflow:
             elif progress.processed is None or progress.processed < progress.reports:
                 await self._process(call, progress)
             elif self._steps.pending:
-                self._stage = "waiting for vendors"
+                self._show("waiting-for-vendors", progress)
                 await workflow.wait_condition(lambda: self._changed or not self._steps.pending)
             elif not self._changed:
-                self._stage = "processed"
+                self._show("processed", progress)
                 return ProcessingResult.PROCESSED
+
+    def _show(self, stage: str, progress: Progress) -> None:
+        """Tell whoever looks for calls that wait or failed; one that did neither costs nothing."""
+        self._stage = stage
+        seen = (stage, self._steps.pending, self._steps.failed)
+        is_worth_it = self._shown is not None or any(seen[1:]) or stage != "processed"
+        if progress.searchable and is_worth_it and seen != self._shown:
+            upsert(*seen)
+            self._shown = seen
 
     def _nobody_left_to_ask(self, progress: Progress) -> bool:
         if progress.evidence_at != self._evidence_at:
@@ -97,7 +108,7 @@ class CallProcessingWorkflow:
         return not progress.provider_key or self._silent_asks >= MAX_SILENT_ASKS
 
     async def _await_end(self, call: CallRef, progress: Progress, *, quiet_ms: int) -> None:
-        self._stage = "waiting for the end"
+        self._stage = "waiting-for-the-end"
         # Asked after 1, 3, 7, 15 … quiet times of silence: a lost webhook is noticed soon, a dead call costs little.
         due = progress.evidence_at + quiet_ms * (2 ** (self._silent_asks + 1) - 1)
         if await self._wait_until(due):
@@ -106,7 +117,7 @@ class CallProcessingWorkflow:
         await self._ask(call, ended=False)
 
     async def _await_report(self, call: CallRef, progress: Progress) -> None:
-        self._stage = "waiting for the report"
+        self._show("waiting-for-the-report", progress)
         if await self._wait_until(progress.ended_at + REPORT_ASKED_AFTER_MS[self._report_asks]):
             return
         self._report_asks += 1

@@ -16,6 +16,8 @@ class WorkerSettings(BaseSettings):
     temporal_client_cert: SecretStr | None = None
     temporal_client_key: SecretStr | None = None
     temporal_api_key: SecretStr | None = None
+    temporal_search_attributes: bool = False
+    """Whether those of workflows/search_attributes.py are registered, where no worker may register them."""
     encryption_key: SecretStr
     recordings_url: str
     """`s3://bucket/prefix` (with the usual AWS_* variables) or `file:///folder`."""

@@ -95,7 +95,8 @@ class Progress:
     """How far a call is, as Postgres has it. Times are ms of our clock.
 
     `found` is False when the organization has no such call; nothing else is told then. `processed` is the number of
-    reports the last finished processing knew, None before the first.
+    reports the last finished processing knew, None before the first. `searchable`: Temporal knows our
+    search attributes.
     """
 
     found: bool = True
@@ -107,6 +108,7 @@ class Progress:
     processed: int | None = None
     recording_stored: bool = False
     provider_key: bool = False
+    searchable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,7 @@ from workflows.messaging import open_messaging
 from workflows.notifications_worker import notifications_worker
 from workflows.reconciliation_worker import reconciliation_worker
 from workflows.schedules import ensure_schedules
+from workflows.search_attributes import register_search_attributes
 from workflows.vendors.vapi import VapiClient
 
 _log = structlog.get_logger(__name__)
@@ -72,11 +73,11 @@ class Activities:
 
 @asynccontextmanager
 async def open_activities(
-    settings: WorkerSettings, *, notify: Callable[[Delivery], object] | None = None
+    settings: WorkerSettings, *, notify: Callable[[Delivery], object] | None = None, searchable: bool = False
 ) -> AsyncGenerator[Activities]:
     """The activities over real servers, which may all be away yet; their connections end with the context.
 
-    `notify` hands internal rows to their owner at once (see InternalRows).
+    `notify` hands internal rows to their owner at once (see InternalRows). `searchable`: see `prepare`.
     """
     pool = await open_pool(
         settings.database_url,
@@ -108,7 +109,7 @@ async def open_activities(
             notes = StepNotes(rows)
             recordings = RecordingStore(settings.recordings_url)
             yield Activities(
-                questions=ProviderQuestions(store, rows, vapi, key_of),
+                questions=ProviderQuestions(store, rows, vapi, key_of, searchable=searchable),
                 records=CallRecords(store, rows),
                 copies=RecordingCopies(store, rows, vapi, recordings, notes, key_of=key_of, now=_now),
                 booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
@@ -170,6 +171,15 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
     )
 
 
+async def prepare(client: Client, settings: WorkerSettings) -> bool:
+    """Have Temporal know our schedules and search attributes; whether it knows the latter. Safe to repeat.
+
+    Raises temporalio's RPCError.
+    """
+    await ensure_schedules(client)
+    return await register_search_attributes(client) or settings.temporal_search_attributes
+
+
 async def run_workers(workers: Sequence[Running]) -> None:
     """Run until cancelled, then drain for up to 20 s. Ends with an error as soon as one worker does."""
     async with asyncio.TaskGroup() as group:
@@ -185,8 +195,8 @@ async def main() -> None:
     """Run a worker by the environment until SIGINT or SIGTERM."""
     settings = WorkerSettings()  # pyright: ignore[reportCallIssue] - the environment fills it
     client = await connect_from(settings, lazy=False)
-    await ensure_schedules(client)
-    async with open_activities(settings) as activities:
+    searchable = await prepare(client, settings)
+    async with open_activities(settings, searchable=searchable) as activities:
         running = asyncio.create_task(run_workers(build_workers(client, activities)))
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):

@@ -21,7 +21,7 @@ import asyncpg
 import orjson
 from pydantic import SecretStr
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from actors.domain.call import Call
@@ -90,6 +90,7 @@ class ProcessingWorld:
     vapi: VapiServer
     settings: WorkerSettings
     folder: Path
+    searchable: bool = False
     call: Call | None = None
     rows: list[InboxRow] = field(default_factory=list[InboxRow])
     handed_over: "asyncio.Queue[Delivery]" = field(default_factory=asyncio.Queue[Delivery])
@@ -177,7 +178,9 @@ class ProcessingWorld:
     @asynccontextmanager
     async def working(self, **options: Any) -> AsyncGenerator[None]:
         """Workers run inside, and the owner takes what they hand over."""
-        async with open_activities(self.settings, notify=self.handed_over.put_nowait) as activities:
+        async with open_activities(
+            self.settings, notify=self.handed_over.put_nowait, searchable=self.searchable
+        ) as activities:
             workers = build_workers(self.env.client, activities, **options)
             tasks = [asyncio.create_task(run_workers(workers)), asyncio.create_task(self._take())]
             try:
@@ -245,9 +248,9 @@ async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20
 
 @asynccontextmanager
 async def processing_world(
-    database_url: str, vapi: VapiServer, folder: Path, test_server: Path, **more: Any
+    database_url: str, vapi: VapiServer, folder: Path, test_server: Path | Client, **more: Any
 ) -> AsyncGenerator[ProcessingWorld]:
-    """`more` are further settings of the workers."""
+    """Beside a Temporal of its own, whose clock skips, or a client of another. `more` settings are the workers'."""
     pool = await open_pool(database_url, size=4, name="test")
     async with pool.acquire() as connection:
         await connection.execute("insert into organizations (id, name, slug) values ($1, 'Test', 'test')", ORGANIZATION)
@@ -260,7 +263,16 @@ async def processing_world(
         vapi_base_url=vapi.base_url,
         **more,
     )
-    async with await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(test_server)) as env:
+    starting = (
+        WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(test_server))
+        if isinstance(test_server, Path)
+        else _environment_of(test_server)
+    )
+    async with await starting as env:
         yield ProcessingWorld(pool=pool, inbox=inbox, env=env, vapi=vapi, settings=settings, folder=folder)
     await inbox.close()
     await pool.close()
+
+
+async def _environment_of(client: Client) -> WorkflowEnvironment:
+    return WorkflowEnvironment.from_client(client)

@@ -144,7 +144,7 @@ async def test_a_dead_vendor_delays_its_own_step_and_is_seen(told: Told) -> None
         await told.calls.skip(hours=1)
         await until(lambda: told.has("step-delayed"))
         steps = await told.steps()
-        assert steps.stage == "waiting for vendors"
+        assert steps.stage == "waiting-for-vendors"
         assert steps.steps["notifications"] == "running"
         assert {step for step, state in steps.steps.items() if state == "done"} >= {
             "store_transcript", "store_costs", "store_actions", "book_usage", "copy_recording", "enqueue_deliveries",

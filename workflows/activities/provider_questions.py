@@ -29,11 +29,14 @@ _TRIES = 3
 class ProviderQuestions:
     """Activities around the wait for the end and for the report."""
 
-    def __init__(self, store: ProcessingStore, rows: InternalRows, vapi: VapiClient, key_of: KeyOf) -> None:
+    def __init__(
+        self, store: ProcessingStore, rows: InternalRows, vapi: VapiClient, key_of: KeyOf, *, searchable: bool
+    ) -> None:
         self._store = store
         self._rows = rows
         self._vapi = vapi
         self._key_of = key_of
+        self._searchable = searchable
 
     @activity.defn(name=READ_PROGRESS)
     async def read_progress(self, call: CallRef) -> Progress:
@@ -50,6 +53,7 @@ class ProviderQuestions:
             processed=progress.processed,
             recording_stored=progress.recording_stored,
             provider_key=await self._key_of(call.organization_id) is not None,
+            searchable=self._searchable,
         )
 
     @activity.defn(name=ASK_PROVIDER)
