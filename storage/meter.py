@@ -49,13 +49,15 @@ class Unconfirmed:
 class MeterSums:
     """Seconds of a span of time: charged, of which the provider has `told`, is not told `pending`, and lacks `refused`.
 
-    A pending one may have been sent without an answer. Entries without seconds are no events.
+    A pending one may have been sent without an answer. Entries without seconds are no events. `fresh` events were first
+    sent a moment ago: the provider may not count them yet.
     """
 
     charged: int
     told: int
     pending: int
     refused: int
+    fresh: int = 0
 
 
 class MeterOutbox:
@@ -111,6 +113,10 @@ class MeterOutbox:
         """The provider will not take it, whatever is done."""
         await self._of(organization_id, event, "meter_refuse", error, moment(at))
 
+    async def refuse_told(self, organization_id: str, identifier: str, *, error: str, at: int) -> None:
+        """The provider tells later that it did not take an event."""
+        await fetch(self._pool, "meter_refuse_told", organization_id, identifier, error, moment(at))
+
     async def unconfirmed(self, organization_id: str, *, at: int, limit: int) -> Sequence[Unconfirmed]:
         """What was sent too long ago to be sent again, and never answered."""
         rows = await fetch(self._pool, "meter_unconfirmed", organization_id, moment(at - RESENT_FOR_MS), limit)
@@ -129,10 +135,11 @@ class MeterOutbox:
         call_ids, entries = list(events.call_ids), list(events.entries)
         await fetch(self._pool, "meter_compare", organization_id, call_ids, entries, moment(at), error)
 
-    async def sums(self, organization_id: str, *, start: int, end: int) -> MeterSums:
-        """What was charged in [start, end), and what became of it."""
-        (row,) = await fetch(self._pool, "meter_sums", organization_id, moment(start), moment(end))
-        return MeterSums(charged=row["charged"], told=row["told"], pending=row["pending"], refused=row["refused"])
+    async def sums(self, organization_id: str, *, start: int, end: int, fresh_since: int | None = None) -> MeterSums:
+        """What was charged in [start, end), and what became of it; by default nothing is fresh."""
+        since = moment(fresh_since) if fresh_since is not None else None
+        (row,) = await fetch(self._pool, "meter_sums", organization_id, moment(start), moment(end), since)
+        return MeterSums(**dict(row))
 
     async def confirm(self, organization_id: str, *, start: int, end: int, at: int) -> None:
         """The provider's sum of [start, end) is ours."""

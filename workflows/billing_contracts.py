@@ -14,10 +14,21 @@ BILLING_SWEEP_WORKFLOW = "BillingSweepWorkflow"
 
 SEND_METER_EVENTS = "send_meter_events"
 TELL_USAGE_ALERTS = "tell_usage_alerts"
+APPLY_STRIPE_EVENTS = "apply_stripe_events"
 SWEEP_DUTIES = "sweep_duties"
 
 USAGE_AGGREGATION_WORKFLOW = "UsageAggregationWorkflow"
 AGGREGATE_DAYS = "aggregate_days"
+
+BILLING_CYCLE_WORKFLOW = "BillingCycleWorkflow"
+BILLING_CYCLES_WORKFLOW = "BillingCyclesWorkflow"
+LIST_DUE_CYCLES = "list_due_cycles"
+TURN_PERIOD = "turn_period"
+CLOSE_PERIOD = "close_period"
+
+METER_EQUALITY_WORKFLOW = "MeterEqualityWorkflow"
+LIST_METERED = "list_metered"
+CHECK_METER = "check_meter"
 
 DUTY_TIMEOUT = timedelta(minutes=3)
 DUTY_SECONDS = 60.0
@@ -25,6 +36,9 @@ DUTY_SECONDS = 60.0
 
 DUTY_RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 """Until Postgres is back. What a vendor's absence means is the activity's own business: it asks for a pause."""
+
+BILLING_VENDOR_RETRY = RetryPolicy(initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=15))
+"""Until the vendor is back, or the activity is given up: whoever runs it by the clock tries again."""
 
 LONGEST_PAUSE = timedelta(minutes=15)
 
@@ -56,6 +70,11 @@ class Round:
     pause_seconds: float | None = None
 
 
+def billing_cycle_id(organization_id: str) -> str:
+    """One workflow for each organization."""
+    return f"billing-cycle-{organization_id}"
+
+
 def duty_workflow_id(organization_id: str, activity: str) -> str:
     """One workflow for each duty and organization: what it does is never done twice at once."""
     return f"{activity}-{organization_id}"
@@ -83,3 +102,19 @@ class Aggregated:
     more: bool = False
     after_organization: str | None = None
     after: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """The period that is over and not closed, and when it is to be; no start: there is none."""
+
+    period_start: int | None = None
+    closes_in_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeteredPage:
+    """Organizations that the payment provider meters; perhaps there are `more`."""
+
+    organization_ids: list[str]
+    more: bool = False

@@ -8,18 +8,24 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from storage.billing import Billing
 from storage.ledger import Ledger
 from storage.meter import MeterOutbox
 from storage.postgres import Pool
 from storage.usage_alerts import UsageAlerts
 from workflows.activities.aggregation import Aggregation
 from workflows.activities.alerting import Alerting, Mailing, Texting
+from workflows.activities.billing_cycle import BillingCycles
 from workflows.activities.duty_sweep import DutySweep
+from workflows.activities.meter_equality import MeterEquality
 from workflows.activities.metering import Metering
+from workflows.activities.stripe_events import StripeEvents
 from workflows.billing_contracts import BILLING_QUEUE
+from workflows.billing_cycle import BillingCyclesWorkflow, BillingCycleWorkflow
 from workflows.billing_sweep import BillingSweepWorkflow
 from workflows.config import WorkerSettings
 from workflows.duty_nudges import DutyNudges
+from workflows.meter_equality import MeterEqualityWorkflow
 from workflows.organization_duty import OrganizationDutyWorkflow
 from workflows.usage_aggregation import UsageAggregationWorkflow
 from workflows.vendors.resend_api import ResendApi
@@ -37,6 +43,9 @@ class BillingActivities:
     metering: Metering
     alerting: Alerting
     aggregation: Aggregation
+    events: StripeEvents
+    cycles: BillingCycles
+    equality: MeterEquality
     sweep: DutySweep
 
     @property
@@ -45,6 +54,12 @@ class BillingActivities:
             self.metering.send_meter_events,
             self.alerting.tell_usage_alerts,
             self.aggregation.aggregate_days,
+            self.events.apply_stripe_events,
+            self.cycles.list_due_cycles,
+            self.cycles.turn_period,
+            self.cycles.close_period,
+            self.equality.list_metered,
+            self.equality.check_meter,
             self.sweep.sweep_duties,
         ]
 
@@ -60,10 +75,11 @@ async def open_billing(
         if settings.stripe_secret_key is not None:
             key = settings.stripe_secret_key.get_secret_value()
             stripe = await opened.enter_async_context(StripeApi(key, settings.stripe_base_url))
-        outbox, alerts = MeterOutbox(pool), UsageAlerts(pool)
+        outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool)
+        metering = Metering(outbox, stripe, now=now)
         yield BillingActivities(
             nudges=nudges,
-            metering=Metering(outbox, stripe, now=now),
+            metering=metering,
             alerting=Alerting(
                 alerts,
                 texting=await _texting(settings, opened),
@@ -71,7 +87,10 @@ async def open_billing(
                 now=now,
             ),
             aggregation=Aggregation(pool, Ledger(pool), now=now, nudge=nudges.nudge),
-            sweep=DutySweep(outbox, alerts, nudges, now=now),
+            events=StripeEvents(account, outbox, stripe, now=now),
+            cycles=BillingCycles(account, stripe, now=now, nudge=nudges.nudge),
+            equality=MeterEquality(account, outbox, metering, stripe, now=now),
+            sweep=DutySweep(outbox, alerts, account, nudges, now=now),
         )
 
 
@@ -98,7 +117,14 @@ def billing_worker(client: Client, activities: BillingActivities, **options: Any
     return Worker(
         client,
         task_queue=BILLING_QUEUE,
-        workflows=[OrganizationDutyWorkflow, BillingSweepWorkflow, UsageAggregationWorkflow],
+        workflows=[
+            OrganizationDutyWorkflow,
+            BillingSweepWorkflow,
+            UsageAggregationWorkflow,
+            BillingCycleWorkflow,
+            BillingCyclesWorkflow,
+            MeterEqualityWorkflow,
+        ],
         activities=activities.registered,
         max_concurrent_activities=_MAX_ACTIVITIES,
         **options,

@@ -14,12 +14,19 @@ from temporalio.client import (
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
+    ScheduleRange,
     ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
 
-from workflows.billing_contracts import BILLING_QUEUE, BILLING_SWEEP_WORKFLOW, USAGE_AGGREGATION_WORKFLOW
+from workflows.billing_contracts import (
+    BILLING_CYCLES_WORKFLOW,
+    BILLING_QUEUE,
+    BILLING_SWEEP_WORKFLOW,
+    METER_EQUALITY_WORKFLOW,
+    USAGE_AGGREGATION_WORKFLOW,
+)
 from workflows.reconciliation_contracts import RECONCILIATION_QUEUE, RECONCILIATION_WORKFLOW
 
 _RPC_TIMEOUT = timedelta(seconds=10)
@@ -77,6 +84,24 @@ SCHEDULES: Final[Sequence[Recurring]] = (
         every=timedelta(minutes=15),
         catch_up=timedelta(minutes=15),
         execution_timeout=timedelta(hours=12),
+    ),
+    Recurring(
+        id="billing-cycles",
+        workflow=BILLING_CYCLES_WORKFLOW,
+        task_queue=BILLING_QUEUE,
+        every=timedelta(minutes=10),
+        catch_up=timedelta(minutes=10),
+        execution_timeout=timedelta(hours=1),
+    ),
+    # A night that was missed is made up for: the last run settles what the one before would have.
+    Recurring(
+        id="meter-equality",
+        workflow=METER_EQUALITY_WORKFLOW,
+        task_queue=BILLING_QUEUE,
+        calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(3)], minute=[ScheduleRange(30)])],
+        catch_up=timedelta(days=3),
+        overlap=ScheduleOverlapPolicy.BUFFER_ONE,
+        execution_timeout=timedelta(hours=20),
     ),
 )
 

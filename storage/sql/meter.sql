@@ -70,7 +70,8 @@ order by minute
 limit $3;
 
 -- name: meter_sums
--- Of the seconds charged in [$2, $3): all, those the provider has, and those it may be told or asked of yet.
+-- Of the seconds charged in [$2, $3): all, those the provider has, those it is not told of yet, those it will not have;
+-- and how many events were first sent after $4.
 select
     coalesce(sum(entry.seconds), 0)::bigint as charged,
     coalesce(sum(event.quantity) filter (
@@ -79,7 +80,8 @@ select
     coalesce(sum(event.quantity) filter (where event.status = 'pending'), 0)::bigint as pending,
     coalesce(sum(event.quantity) filter (
         where event.status = 'refused' or event.status = 'compared' and event.error is not null
-    ), 0)::bigint as refused
+    ), 0)::bigint as refused,
+    count(*) filter (where event.sent_at > $4) as fresh
 from usage_ledger as entry
 left join meter_events as event using (organization_id, call_id, entry)
 where entry.organization_id = $1 and entry.charged_at >= $2 and entry.charged_at < $3;

@@ -24,8 +24,8 @@ class Counted:
 class StripeServer:
     """`counted` is what it bills. `failing` answers the next requests that would count with a status instead.
 
-    `hanging_up`: it counts, and closes the connection without an answer. `now_at_once` is the most requests it ever
-    had under way for one customer.
+    `hanging_up`: it counts, and closes the connection without an answer; `forgetful`: it knows no identifier any more.
+    `most_at_once` is how many requests it ever had under way for one customer.
     """
 
     base_url: str = ""
@@ -81,7 +81,26 @@ class StripeServer:
         finally:
             self.under_way[customer] -= 1
 
+    def subscribe(self, subscription: str, customer: str, *, start: int, end: int, status: str = "active") -> None:
+        """A subscription whose metered item has this period (seconds)."""
+        item = {
+            "id": f"si_{subscription}",
+            "object": "subscription_item",
+            "current_period_start": start,
+            "current_period_end": end,
+            "price": {"id": PRICE, "object": "price", "recurring": {"usage_type": "metered", "meter": METER}},
+        }
+        self.objects[f"/v1/subscriptions/{subscription}"] = {
+            "id": subscription,
+            "object": "subscription",
+            "status": status,
+            "customer": customer,
+            "items": {"object": "list", "data": [item], "has_more": False, "url": "/v1/subscription_items"},
+        }
+
     async def object(self, request: web.Request) -> web.Response:
+        if self.failing is not None:
+            return _error(self.failing, "told to")
         self.asked.append((request.method, request.path, {k: str(v) for k, v in (await request.post()).items()}))
         found = self.objects.get(request.path)
         return web.json_response(found) if found is not None else _error(404, "No such object")

@@ -11,6 +11,7 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from storage.billing import Billing
 from storage.meter import MeterOutbox
 from storage.postgres import Pool, open_pool
 from storage.times import moment
@@ -205,7 +206,9 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
         DutyNudges().running() as nudges,
     ):
         nudges.use(env.client)
-        sweep = DutySweep(MeterOutbox(world.pool), UsageAlerts(world.pool), nudges, now=lambda: world.now)
+        sweep = DutySweep(
+            MeterOutbox(world.pool), UsageAlerts(world.pool), Billing(world.pool), nudges, now=lambda: world.now
+        )
         async with Worker(
             env.client,
             task_queue=BILLING_QUEUE,

@@ -4,18 +4,28 @@ from collections.abc import Callable
 
 from temporalio import activity
 
+from storage.billing import Billing
 from storage.meter import MeterOutbox
 from storage.usage_alerts import UsageAlerts
-from workflows.billing_contracts import SEND_METER_EVENTS, SWEEP_DUTIES, TELL_USAGE_ALERTS
+from workflows.billing_contracts import APPLY_STRIPE_EVENTS, SEND_METER_EVENTS, SWEEP_DUTIES, TELL_USAGE_ALERTS
 from workflows.duty_nudges import DutyNudges
 
 
 class DutySweep:
     """An activity of the billing queue."""
 
-    def __init__(self, outbox: MeterOutbox, alerts: UsageAlerts, nudges: DutyNudges, *, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        outbox: MeterOutbox,
+        alerts: UsageAlerts,
+        billing: Billing,
+        nudges: DutyNudges,
+        *,
+        now: Callable[[], int],
+    ) -> None:
         self._outbox = outbox
         self._alerts = alerts
+        self._billing = billing
         self._nudges = nudges
         self._now = now
 
@@ -26,3 +36,5 @@ class DutySweep:
             self._nudges.nudge(organization_id, SEND_METER_EVENTS)
         for organization_id in await self._alerts.organizations():
             self._nudges.nudge(organization_id, TELL_USAGE_ALERTS)
+        for organization_id in await self._billing.told_organizations():
+            self._nudges.nudge(organization_id, APPLY_STRIPE_EVENTS)

@@ -1,0 +1,181 @@
+"""What Stripe tells takes effect once, in any order, and leads to what is true at Stripe now."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from actors.slots import slot_of
+from storage.billing import Billing
+from storage.bodies import packed
+from storage.meter import MeterOutbox
+from storage.postgres import open_pool
+from storage.times import moment
+from tests.fakes.stripe_server import PRICE, StripeServer, running_stripe
+from tests.integration.billing_world import BillingWorld
+from workflows.activities.stripe_events import StripeEvents
+from workflows.billing_contracts import OrganizationRef, Round
+from workflows.vendors.stripe_api import StripeApi
+from workflows.vendors.stripe_events import METER_ERRORS, event_facts
+
+
+class EventWorld(BillingWorld):
+    stripe: StripeServer
+    events: StripeEvents
+
+    async def told(self, event_id: str, kind: str, told: dict[str, Any], *, kept: bool = True) -> None:
+        """As the door keeps an event; `kept` False once its body is pruned."""
+        event = {"id": event_id, "type": kind, "data": {"object": told} if kind != METER_ERRORS else told}
+        row = await self.pool.fetchrow(
+            """insert into webhook_inbox
+                   (organization_id, provider, event_key, slot, type, facts, occurred_at, received_at)
+               values ($1, 'stripe', $2, $3, $4, $5, $6, $6) on conflict do nothing returning id, received_at""",
+            UUID(self.organization_id),
+            event_id,
+            slot_of(self.organization_id),
+            kind,
+            {} if kept else event_facts(event),
+            moment(self.now),
+        )
+        self.now += 1
+        if kept and row is not None:
+            await self.pool.execute(
+                "insert into webhook_bodies (inbox_id, received_at, organization_id, packed) values ($1, $2, $3, $4)",
+                row["id"],
+                row["received_at"],
+                UUID(self.organization_id),
+                packed(orjson.dumps(event)),
+            )
+
+    async def apply(self) -> Round:
+        return await self.events.apply_stripe_events(OrganizationRef(organization_id=self.organization_id))
+
+    async def account(self) -> Any:
+        found = await self.rows(
+            "select stripe_customer_id, stripe_subscription_id, subscription_status, stripe_subscription_item_id,"
+            " billing_period_start, billing_period_end from organizations where id = $1"
+        )
+        return found[0]
+
+    async def noted(self) -> list[Any]:
+        return await self.rows(
+            "select event, amount_micros, currency from billing_events where organization_id = $1 order by id"
+        )
+
+
+@pytest_asyncio.fixture
+async def world(database_url: str) -> AsyncIterator[EventWorld]:
+    async with (
+        running_stripe() as stripe,
+        await open_pool(database_url, size=4, name="test") as pool,
+        StripeApi("sk_test", stripe.base_url) as api,
+    ):
+        await pool.execute("update plans set stripe_metered_price_id = $1 where id = 'metered'", PRICE)
+        made = await EventWorld.on_plan(pool)
+        made.stripe = stripe
+        made.events = StripeEvents(Billing(pool), MeterOutbox(pool), api, now=lambda: made.now)
+        yield made
+
+
+def period(world: EventWorld, days: int = 0) -> tuple[int, int]:
+    start = world.now // 1000 + days * 86_400
+    return start, start + 30 * 86_400
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_a_checkout_subscribes_the_organization(world: EventWorld, *, kept: bool) -> None:
+    start, end = period(world, -1)
+    world.stripe.subscribe("sub_1", "cus_1", start=start, end=end)
+    session = {"id": "cs_1", "customer": "cus_1", "subscription": "sub_1", "client_reference_id": world.organization_id}
+    await world.told("evt_1", "checkout.session.completed", session, kept=kept)
+    await world.told("evt_1", "checkout.session.completed", session, kept=kept)
+    assert await world.apply() == Round()
+    assert await world.apply() == Round()
+    assert await world.account() == (
+        "cus_1", "sub_1", "active", "si_sub_1", moment(start * 1000), moment(end * 1000),
+    )  # fmt: skip
+    assert await world.noted() == [("checkout-session-completed", None, None)]
+    assert [path for _, path, _ in world.stripe.asked] == ["/v1/subscriptions/sub_1"]
+
+
+async def test_late_and_doubled_events_bring_the_account_to_where_it_is_now(world: EventWorld) -> None:
+    start, end = period(world, -31)
+    await world.subscribe(moment(start * 1000), moment(end * 1000))
+    world.stripe.subscribe(world.subscription, world.customer, start=end, end=end + 30 * 86_400, status="past_due")
+    for n, kind in enumerate(("deleted", "updated", "created", "updated")):
+        await world.told(f"evt_{n}", f"customer.subscription.{kind}", {"id": world.subscription, "status": "active"})
+    await world.apply()
+    account = await world.account()
+    assert (account[2], account[4]) == ("past_due", moment(end * 1000))
+    [(over_start, over_end)] = await world.rows(
+        "select period_start, period_end from billing_events where organization_id = $1 and event = 'period-reset'"
+    )
+    assert (over_start, over_end) == (moment(start * 1000), moment(end * 1000))
+
+
+async def test_an_event_of_a_subscription_that_was_replaced_changes_nothing(world: EventWorld) -> None:
+    start, end = period(world, -1)
+    await world.subscribe(moment(start * 1000), moment(end * 1000))
+    world.stripe.subscribe("sub_old", world.customer, start=start, end=end, status="canceled")
+    await world.told("evt_1", "customer.subscription.deleted", {"id": "sub_old", "status": "canceled"})
+    await world.apply()
+    assert (await world.account())[1] == world.subscription
+    world.stripe.objects.pop("/v1/subscriptions/sub_old")
+    await world.told("evt_2", "customer.subscription.deleted", {"id": world.subscription})
+    await world.apply()
+    assert (await world.account())[2] == "canceled", "Stripe knows it no more"
+
+
+async def test_invoices_stand_in_the_account_with_their_amounts(world: EventWorld) -> None:
+    invoice = {
+        "id": "in_1",
+        "amount_due": 1234,
+        "currency": "usd",
+        "period_start": 1_790_000_000,
+        "period_end": 1_792_592_000,
+        "parent": {"subscription_details": {"subscription": "sub_1"}},
+    }
+    start, end = period(world, -1)
+    world.stripe.subscribe("sub_1", "cus_1", start=start, end=end)
+    await world.told("evt_1", "invoice.payment_failed", invoice)
+    await world.told("evt_2", "invoice.paid", invoice)
+    await world.apply()
+    assert await world.noted() == [("payment-failed", 12_340_000, "usd"), ("invoice-paid", 12_340_000, "usd")]
+
+
+async def test_what_stripe_could_not_count_after_all_is_refused(world: EventWorld) -> None:
+    await world.called("call-1", 60)
+    [event] = await MeterOutbox(world.pool).due(world.organization_id, at=world.now, limit=1)
+    await MeterOutbox(world.pool).begin(world.organization_id, event, at=world.now)
+    await MeterOutbox(world.pool).sent(world.organization_id, event)
+    sample = {"request": {"identifier": event.identifier}}
+    report = {"reason": {"error_types": [{"code": "timestamp_too_far_in_past", "sample_errors": [sample]}]}}
+    await world.told("evt_1", METER_ERRORS, report)
+    await world.apply()
+    assert await world.metered() == [("call:call-1", 60, "refused")]
+    other = await BillingWorld.on_plan(world.pool)
+    assert await other.metered() == []
+
+
+async def test_while_stripe_is_away_its_events_wait(world: EventWorld) -> None:
+    start, end = period(world, -1)
+    world.stripe.subscribe("sub_1", "cus_1", start=start, end=end)
+    await world.told("evt_1", "customer.subscription.created", {"id": "sub_1"})
+    world.stripe.failing = 503
+    assert (await world.apply()).pause_seconds is not None
+    assert await world.noted() == []
+    assert await Billing(world.pool).told_organizations() == [world.organization_id]
+    world.stripe.failing = None
+    assert await world.apply() == Round()
+    assert (await world.account())[1] == "sub_1"
+    assert await Billing(world.pool).told_organizations() == []
+
+
+def test_no_name_and_no_address_is_taken_from_an_event() -> None:
+    customer = {"id": "cus_1", "email": "ottilie@example.com", "name": "Ottilie"}
+    told = {"id": "in_1", "customer": customer, "customer_email": "ottilie@example.com", "amount_due": True}
+    assert event_facts({"type": "invoice.paid", "data": {"object": told}}) == {"object": "in_1", "customer": "cus_1"}
+    assert event_facts({}) == event_facts({"data": {"object": [], "reason": {"error_types": [3]}}}) == {}
