@@ -24,7 +24,7 @@ class BillingWorld:
         self.pool = pool
         self.organization_id = organization_id
         self.ledger = Ledger(pool)
-        self.now = time.time_ns() // 1_000_000
+        self.now: int = time.time_ns() // 1_000_000
         self._told = 0
 
     @classmethod
