@@ -33,6 +33,14 @@ class Figures:
     unrecorded: int = 0
     """Assistant requests answered and never stored, because Postgres stayed away."""
     tool_failures: int = 0
+    unclaimed: int = 0
+    """Words of other vendors about messages and accounts that are not known here (yet)."""
+
+    def count(self, *, is_claimed: bool, is_new: bool) -> None:
+        """A vendor's word was taken in."""
+        self.unclaimed += not is_claimed
+        self.stored += is_claimed and is_new
+        self.duplicates += is_claimed and not is_new
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 import structlog
+from pydantic import SecretStr
 
 from serve.config import Settings
 from serve.errors import MethodNotAllowedError, NotFoundError, TemporarilyUnavailableError, problem
@@ -13,17 +14,24 @@ from serve.webhooks.answers import Answers
 from serve.webhooks.asgi import ClientLeftError, Receive, Scope, Send, read_body
 from serve.webhooks.control_addresses import ControlAddresses
 from serve.webhooks.figures import Figures
+from serve.webhooks.resend import ResendWebhook
+from serve.webhooks.stripe import StripeWebhook
 from serve.webhooks.tools import ToolServer
+from serve.webhooks.twilio import TwilioWebhook
 from serve.webhooks.vapi import HandOver, VapiWebhook, WebhookRequest
+from serve.webhooks.vendor import SECONDS, VendorRequest, VendorWebhook
 from storage.inbox import Inbox
 from storage.organizations import Organizations
 from storage.postgres import Pool, close_pool, open_pool
 from storage.sealing import Sealer
+from storage.vendor_words import VendorWords
 
 MAX_BODY_BYTES = 5 * 1024 * 1024
 _BODY_SECONDS = 10.0
 _POOL_SIZE = 4
 _NOT_SERVED = 1008
+_JSON = "application/json"
+_OTHERS = frozenset({"stripe", "twilio", "resend"})
 
 _log = structlog.get_logger(__name__)
 
@@ -40,10 +48,11 @@ class _Parts:
     organizations: Organizations
     tools: ToolServer
     vapi: VapiWebhook
+    others: Mapping[str, VendorWebhook]
 
 
 class WebhookIngress:
-    """`POST /webhooks/vapi/{organization_id}`, with or without the prefix.
+    """`POST /webhooks/vapi/{organization_id}` and `/webhooks/{stripe,twilio,resend}`, with or without the prefix.
 
     Serves between `startup` and `shutdown`, or under a server that speaks the lifespan protocol. It holds a pool of its
     own: what is slow elsewhere must not keep an acknowledgement waiting. The router is the caller's.
@@ -80,7 +89,8 @@ class WebhookIngress:
             figures=self._figures,
             controls=ControlAddresses(sealer, trusted_origin=settings.simulator_origin),
         )
-        self._parts = _Parts(pool=pool, inbox=inbox, organizations=organizations, tools=tools, vapi=vapi)
+        others = _others(settings, VendorWords(pool, seconds=SECONDS), self._figures)
+        self._parts = _Parts(pool=pool, inbox=inbox, organizations=organizations, tools=tools, vapi=vapi, others=others)
 
     async def shutdown(self) -> None:
         """Finish inserts under way, then close every connection. Safe to repeat."""
@@ -110,28 +120,34 @@ class WebhookIngress:
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            answer = await self._answer(scope, receive)
+            content_type, answer = await self._answer(scope, receive)
         except ClientLeftError:
             return
         except Exception as fault:  # noqa: BLE001  # the door: whatever it is, the caller gets a problem document
             status, headers, answer = self._refusal(fault)
         else:
-            status, headers = HTTPStatus.OK, {"Content-Type": "application/json"}
+            status, headers = HTTPStatus.OK, {"Content-Type": content_type}
         fields = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         fields.append((b"content-length", str(len(answer)).encode()))
         await send({"type": "http.response.start", "status": int(status), "headers": fields})
         await send({"type": "http.response.body", "body": answer})
 
-    async def _answer(self, scope: Scope, receive: Receive) -> bytes:
-        organization_id = _organization_id(scope["path"], scope.get("root_path", ""))
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[str, bytes]:
+        vendor, organization_id = _addressed(scope["path"], scope.get("root_path", ""))
         if scope["method"] != "POST":
             raise MethodNotAllowedError("POST")
         if self._parts is None:
             raise TemporarilyUnavailableError
         headers: dict[bytes, bytes] = dict(scope["headers"])
         body = await read_body(headers, receive, limit_bytes=MAX_BODY_BYTES, limit_seconds=_BODY_SECONDS)
-        request = WebhookRequest(organization_id=organization_id, headers=headers, body=body, received_at=self._clock())
-        return await self._parts.vapi.handle(request)
+        now = self._clock()
+        if organization_id is not None:
+            request = WebhookRequest(organization_id=organization_id, headers=headers, body=body, received_at=now)
+            return _JSON, await self._parts.vapi.handle(request)
+        other = self._parts.others[vendor]
+        query = scope.get("query_string", b"").decode("latin-1")
+        told = VendorRequest(headers=headers, query=query, body=body, received_at=now)
+        return other.content_type, await other.handle(told)
 
     def _refusal(self, fault: Exception) -> tuple[int, Mapping[str, str], bytes]:
         told = problem(fault)
@@ -145,11 +161,28 @@ class WebhookIngress:
         return told.status, told.headers, told.body
 
 
-def _organization_id(path: str, root_path: str) -> str:
-    """The last part of `/vapi/{organization_id}`, wherever the application is mounted. Raises NotFoundError."""
+def _addressed(path: str, root_path: str) -> tuple[str, str | None]:
+    """The vendor, and VAPI's organization, wherever the application is mounted. Raises NotFoundError."""
     parts = path.removeprefix(root_path).removeprefix("/webhooks").split("/")
     match parts:
         case ["", "vapi", organization_id] if organization_id:
-            return organization_id
+            return "vapi", organization_id
+        case ["", vendor] if vendor in _OTHERS:
+            return vendor, None
         case _:
             raise NotFoundError("Nothing is served under this path.")
+
+
+def _others(settings: Settings, words: VendorWords, figures: Figures) -> Mapping[str, VendorWebhook]:
+    """The doors of vendors that know no organizations of ours, by their names."""
+
+    def told(secret: SecretStr | None) -> str | None:
+        return None if secret is None else secret.get_secret_value()
+
+    return {
+        "stripe": StripeWebhook(words, figures, secret=told(settings.stripe_webhook_secret)),
+        "twilio": TwilioWebhook(
+            words, figures, token=told(settings.twilio_auth_token), public_base_url=settings.public_base_url
+        ),
+        "resend": ResendWebhook(words, figures, secret=told(settings.resend_webhook_secret)),
+    }

@@ -13,10 +13,12 @@ from pydantic import SecretStr
 
 from serve.config import Settings
 from serve.simulator.app import SCOPE, Parts, create_simulator
+from serve.webhooks.ingress import WebhookIngress
 from storage.postgres import Pool, open_pool
 from storage.principals import Principal
 from storage.redis import open_redis
 from storage.simulator_store import Document, SimulatorStore
+from tests.integration.webhook_door import KEY, Queue
 from tests.running_stack import free_port
 
 ACCOUNT = "AC" + "0" * 32
@@ -54,19 +56,17 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def simulated_vendors(
-    database_url: str, redis_url: str, *, public_base_url: str | None = None
-) -> AsyncGenerator[SimulatedVendors]:
-    """`public_base_url` is where the vendors' webhooks go, else to the simulator itself, which takes none."""
+async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator[SimulatedVendors]:
+    """With the door that the vendors' webhooks go to, as in the local stack."""
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     settings = Settings(
         database_url=database_url,
         redis_url=redis_url,
         temporal_address="unused",
-        encryption_key=SecretStr("unused"),
+        encryption_key=SecretStr(KEY),
         recordings_url="file:///unused",
-        public_base_url=public_base_url or origin,
+        public_base_url=origin,
         stripe_secret_key=SecretStr(STRIPE_KEY),
         stripe_webhook_secret=SecretStr("whsec_stripe"),
         twilio_account_sid=ACCOUNT,
@@ -96,6 +96,9 @@ async def simulated_vendors(
         app = create_simulator(settings, opened)
         root = FastAPI()
         root.mount("/simulator", app)
+        ingress = WebhookIngress(settings, router=Queue())
+        await ingress.startup()
+        root.mount("/webhooks", ingress)
         server = uvicorn.Server(uvicorn.Config(root, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
         async with app.router.lifespan_context(app), httpx.AsyncClient(base_url=origin, timeout=10) as http:
             serving = asyncio.create_task(server.serve())
@@ -104,3 +107,4 @@ async def simulated_vendors(
             yield SimulatedVendors(origin=origin, http=http, pool=pool, ours=ours, theirs=theirs)
             server.should_exit = True
             await serving
+        await ingress.shutdown()

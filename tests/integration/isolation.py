@@ -92,6 +92,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "reconciliations": _READ,
     "integration_health": _READ,
     "minute_grants": Access(select="viewer", insert="admin"),
+    "early_words": _CLOSED,
 }
 
 
