@@ -39,6 +39,8 @@ JITTER: Final = 0.1
 ATTEMPT_RETRY: Final = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 """Until Postgres is back, or another worker takes over. That an endpoint failed is a result and no error."""
 ATTEMPT_TIMEOUT: Final = timedelta(seconds=45)
+ATTEMPT_HEARTBEAT: Final = timedelta(seconds=10)
+"""What a dead worker had taken is given to another after this long."""
 REPLAY_TIMEOUT: Final = timedelta(seconds=60)
 
 

@@ -7,6 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from workflows.delivery_contracts import (
         ATTEMPT_DELIVERY,
+        ATTEMPT_HEARTBEAT,
         ATTEMPT_RETRY,
         ATTEMPT_TIMEOUT,
         DELAYS,
@@ -69,6 +70,7 @@ class WebhookDeliveryWorkflow:
             order,
             result_type=AttemptReport,
             start_to_close_timeout=ATTEMPT_TIMEOUT,
+            heartbeat_timeout=ATTEMPT_HEARTBEAT,
             retry_policy=ATTEMPT_RETRY,
             priority=shared_fairly(start.delivery.organization_id, first=made == 0),
         )

@@ -195,18 +195,22 @@ async def _all_run(workers: Sequence[Running]) -> bool:
     return all(worker.is_running for worker in workers)
 
 
-@asynccontextmanager
-async def delivery_world(
-    database_url: str, client: Client, env: WorkflowEnvironment | None = None
-) -> AsyncGenerator[DeliveryWorld]:
-    pool = await open_pool(database_url, size=4, name="test")
-    settings = WorkerSettings(
+def settings_of(database_url: str) -> WorkerSettings:
+    return WorkerSettings(
         database_url=database_url,
         temporal_address="unused",
         encryption_key=SecretStr(_ENCRYPTION_KEY),
         recordings_url="file:///nowhere",
         webhooks_insecure=True,
     )
+
+
+@asynccontextmanager
+async def delivery_world(
+    database_url: str, client: Client, env: WorkflowEnvironment | None = None
+) -> AsyncGenerator[DeliveryWorld]:
+    pool = await open_pool(database_url, size=4, name="test")
+    settings = settings_of(database_url)
     async with running_receiver() as receiver, open_deliveries(settings) as parts:
         world = DeliveryWorld(pool=pool, client=client, receiver=receiver, settings=settings, parts=parts, env=env)
         await world.add_organization(ORGANIZATION)

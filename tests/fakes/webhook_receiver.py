@@ -27,7 +27,10 @@ class Received:
 
 @dataclass(slots=True)
 class WebhookReceiver:
-    """`answers` are given in turn and then `status`; `hold` keeps every request until it is set."""
+    """`answers` are given in turn and then `status`; `hold` keeps every request until it is set.
+
+    `status_of` decides instead, by the message and by how often it came before.
+    """
 
     base_url: str = ""
     status: int = 200
@@ -37,7 +40,7 @@ class WebhookReceiver:
     hold: asyncio.Event | None = None
     received: list[Received] = field(default_factory=list[Received])
     most_at_once: int = 0
-    heard: Callable[[Received], object] = lambda _: None
+    status_of: Callable[[Received, int], int] | None = None
     _at_once: int = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -46,16 +49,18 @@ class WebhookReceiver:
             headers={name.lower(): value for name, value in request.headers.items()},
             body=await request.read(),
         )
+        before = self.message_ids().count(got.headers["webhook-id"]) if self.status_of else 0
         self.received.append(got)
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
         try:
-            self.heard(got)
             if self.hold is not None:
                 await self.hold.wait()
         finally:
             self._at_once -= 1
         status = self.answers.pop(0) if self.answers else self.status
+        if self.status_of is not None:
+            status = self.status_of(got, before)
         return web.Response(status=status, headers=self.headers, body=self.body)
 
     def message_ids(self, path: str | None = None) -> list[str]:

@@ -1,7 +1,8 @@
 """Deliveries are written, attempted, and sent again."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
@@ -31,6 +32,7 @@ from workflows.errors import RefusedError
 from workflows.vendors.webhook_sender import Sent, WebhookSender
 
 _PAGE: Final = 100
+_BEAT_SECONDS: Final = 3.0
 # An answer is worth some patience: when it cannot be written down, the endpoint is sent the same once more.
 _WRITE_AGAIN_AFTER: Final[Sequence[float]] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
@@ -56,6 +58,10 @@ class DeliveryAttempts:
         Safe to repeat; one whose maker died after it was sent reaches the endpoint twice, under the same message id.
         Times are Temporal's.
         """
+        async with _beating():
+            return await self._attempt(order)
+
+    async def _attempt(self, order: AttemptOrder) -> AttemptReport:
         info = activity.info()
         key, at = _key(order.delivery), info.started_time
         begun = await self._store.begin(
@@ -137,6 +143,22 @@ class DeliveryWriting:
         replay = position.replay
         await self._writer.replay_done(replay.organization_id, replay.replay_id, deliveries=position.deliveries)
         return position
+
+
+@asynccontextmanager
+async def _beating() -> AsyncGenerator[None]:
+    """Signs of life while it lasts, so that Temporal knows soon when this process is no more."""
+
+    async def beat() -> None:
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            activity.heartbeat()
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()
 
 
 def _outcome(sent: Sent, order: AttemptOrder, *, at: datetime) -> AttemptOutcome:
