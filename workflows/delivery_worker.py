@@ -73,13 +73,13 @@ async def open_deliveries(settings: WorkerSettings) -> AsyncGenerator[DeliveryPa
 def delivery_workers(client: Client, parts: DeliveryParts, options: Mapping[str, Any]) -> Sequence[Running]:
     """The worker of the queue and the relay that feeds it, not running yet."""
     writing = parts.writing(client)
+    told: dict[str, Any] = {"max_concurrent_activities": _MAX_ATTEMPTS, **options}
     worker = Worker(
         client,
         task_queue=WEBHOOK_DELIVERIES_QUEUE,
         workflows=[WebhookDeliveryWorkflow, DeliveryReplayWorkflow],
         activities=[parts.attempts.attempt_delivery, writing.replay_page, writing.replay_done],
-        max_concurrent_activities=_MAX_ATTEMPTS,
-        **options,
+        **told,
     )
     relay = DeliveryRelay(parts.writer, DeliveryStarts(client), now=lambda: datetime.now(UTC))
     return (worker, relay)

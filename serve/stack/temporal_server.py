@@ -13,6 +13,13 @@ from storage.child_process import ChildProcess, free_port, spawn, wait_until_rea
 
 # Commits reach the disk at checkpoints: a killed process loses nothing, and Postgres' commits need not queue behind.
 _PRAGMAS: Final = ("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1")
+# Organizations take turns at a task queue (see Priority in workflows/); the server has that switched off by default.
+_FAIRNESS: Final = (
+    "--dynamic-config-value",
+    "matching.useNewMatcher=true",
+    "--dynamic-config-value",
+    "matching.enableFairness=true",
+)
 NICENESS: Final = 10
 
 
@@ -58,6 +65,7 @@ def start_temporal(
     port, http_port = port or free_port(), free_port()
     flags = ["--ip", "127.0.0.1", "--port", str(port), "--log-level", "warn", "--namespace", "default"]
     flags += ["--metrics-port", str(free_port()), "--http-port", str(http_port)]
+    flags += _FAIRNESS
     flags += ["--ui-port", str(ui_port), "--ui-disable-news-fetch"] if ui_port else ["--headless"]
     flags += ["--db-filename", str(data_dir / "temporal.sqlite"), *_PRAGMAS] if durable else []
     child = spawn(

@@ -20,6 +20,7 @@ from storage.postgres import Pool, open_pool
 from storage.sealing import Sealer
 from tests.fakes.processing_world import kept_history, until
 from tests.fakes.webhook_receiver import WebhookReceiver, running_receiver
+from workflows.activities.deliveries import DeliveryWriting
 from workflows.config import WorkerSettings
 from workflows.contracts import CallRef
 from workflows.delivery_contracts import delivery_workflow_id, replay_workflow_id
@@ -43,6 +44,7 @@ class DeliveryWorld:
     receiver: WebhookReceiver
     settings: WorkerSettings
     parts: DeliveryParts
+    writing: DeliveryWriting
     env: WorkflowEnvironment | None = None
     secrets: dict[UUID, str] = field(default_factory=dict[UUID, str])
 
@@ -89,7 +91,7 @@ class DeliveryWorld:
 
     async def enqueue(self, call_id: str = CALL, *, organization_id: str = ORGANIZATION) -> int:
         call = CallRef(organization_id=organization_id, call_id=call_id)
-        return await self.parts.writing(self.client).enqueue_deliveries(call)
+        return await self.writing.enqueue_deliveries(call)
 
     async def ask_replay(
         self, integration_id: UUID, *, delivery_id: UUID | None = None, status: str | None = None
@@ -212,7 +214,15 @@ async def delivery_world(
     pool = await open_pool(database_url, size=4, name="test")
     settings = settings_of(database_url)
     async with running_receiver() as receiver, open_deliveries(settings) as parts:
-        world = DeliveryWorld(pool=pool, client=client, receiver=receiver, settings=settings, parts=parts, env=env)
+        world = DeliveryWorld(
+            pool=pool,
+            client=client,
+            receiver=receiver,
+            settings=settings,
+            parts=parts,
+            writing=parts.writing(client),
+            env=env,
+        )
         await world.add_organization(ORGANIZATION)
         yield world
     await pool.close()

@@ -1,0 +1,74 @@
+"""An organization with a long queue does not make another's wait."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from serve.stack.temporal_server import TemporalServer
+from storage.deliveries import DeliveryKey, DeliveryStore
+from storage.endpoint_health import AT_ONCE
+from tests.fakes.delivery_world import ORGANIZATION, OTHER, DeliveryWorld, delivery_world
+from tests.fakes.processing_world import until
+from workflows.client import connect
+
+NOISY = 200
+QUIET = 5
+
+
+@pytest_asyncio.fixture
+async def world(database_url: str, temporal_server: TemporalServer) -> AsyncIterator[DeliveryWorld]:
+    client = await connect(temporal_server.address, lazy=False)
+    async with delivery_world(database_url, client) as made:
+        await made.add_organization(OTHER)
+        yield made
+
+
+async def test_organizations_take_turns_at_the_queue(world: DeliveryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is queued last by an organization with little goes out before most of what another queued first."""
+    turns: list[str] = []
+    begin = DeliveryStore.begin
+
+    async def noting(store: DeliveryStore, key: DeliveryKey, **named: object) -> object:
+        turns.append(str(key.organization_id))
+        return await begin(store, key, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(DeliveryStore, "begin", noting)
+    await world.add_integration("/noisy")
+    await world.add_integration("/quiet", organization_id=OTHER)
+    for number in range(NOISY):
+        await world.end_call(f"noisy-{number}")
+    await asyncio.gather(*(world.enqueue(f"noisy-{number}") for number in range(NOISY)))
+    for number in range(QUIET):
+        await world.end_call(f"quiet-{number}", organization_id=OTHER)
+        await world.enqueue(f"quiet-{number}", organization_id=OTHER)
+    async with world.working(max_concurrent_activities=5, max_concurrent_workflow_tasks=5, max_cached_workflows=20):
+        await until(lambda: _received(world, "/quiet", QUIET), seconds=60)
+    last = max(place for place, organization_id in enumerate(turns) if organization_id == OTHER)
+    assert turns[:last].count(ORGANIZATION) < NOISY / 2
+
+
+async def test_an_endpoint_gets_a_few_requests_at_once_and_all_of_them_in_the_end(world: DeliveryWorld) -> None:
+    await world.add_integration("/slow")
+    world.receiver.hold = asyncio.Event()
+    for number in range(4 * AT_ONCE):
+        await world.end_call(f"call-{number}")
+        await world.enqueue(f"call-{number}")
+    async with world.working():
+        await until(lambda: _received(world, "/slow", AT_ONCE))
+        await until(lambda: _in_line(world, 3 * AT_ONCE))
+        assert len(world.receiver.received) == AT_ONCE
+        world.receiver.hold.set()
+        await world.status_is("delivered")
+    assert world.receiver.most_at_once == AT_ONCE
+    assert len(set(world.receiver.message_ids())) == len(world.receiver.received) == 4 * AT_ONCE
+
+
+async def _received(world: DeliveryWorld, path: str, times: int) -> bool:
+    return len(world.receiver.message_ids(path)) >= times
+
+
+async def _in_line(world: DeliveryWorld, times: int) -> bool:
+    [row] = await world.fetch("select count(*) from webhook_deliveries where status = 'pending' and attempts = 0")
+    return row["count"] >= times
