@@ -40,6 +40,7 @@ from storage.tickets import Tickets
 from workflows.activities.internal_rows import InternalRows
 
 _POOL_SIZE: Final = 10
+_COUNTING_CONNECTIONS: Final = 16
 _EXPORTS_AT_ONCE: Final = 2
 _ISSUER_SECONDS: Final = 5.0
 _ONE_CONNECTION: Final = httpx.Limits(max_connections=1)
@@ -124,9 +125,11 @@ async def open_services(
         prepared=settings.database_prepared_statements,
     )
     redis = open_redis(settings.redis_url)
+    counting = open_redis(settings.redis_url, connections=_COUNTING_CONNECTIONS, resends=False)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(close_pool, pool)
         opened.push_async_callback(redis.aclose)
+        opened.push_async_callback(counting.aclose)
         cache = Cache(redis)
         opened.push_async_callback(cache.close)
         inbox = Inbox(pool, flushers=1)
@@ -155,7 +158,7 @@ async def open_services(
             ),
             api_shares=ApiShares(owners.grant, replicas=settings.api_replicas) if owners is not None else None,
             client_limits=ClientLimits(
-                RedisClientLimits(redis).take,
+                RedisClientLimits(counting).take,
                 trusted_proxies=settings.trusted_proxies,
                 replicas=settings.api_replicas,
             ),

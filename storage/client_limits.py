@@ -28,7 +28,10 @@ return conforms and '0' or string.format('%.6f', early)
 
 
 class RedisClientLimits:
-    """One limit per address and endpoint, under the key that the architecture names."""
+    """One limit per address and endpoint, under the key that the architecture names.
+
+    `redis` must not send again what may have been counted already: `open_redis(…, resends=False)`.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis

@@ -19,11 +19,12 @@ ANSWER_SECONDS = 2.0
 _AWAY = (OSError, TimeoutError, exceptions.RedisError)
 
 
-def open_redis(url: str, *, connections: int = 32, name: str = "call-supervisor") -> Redis:
+def open_redis(url: str, *, connections: int = 32, name: str = "call-supervisor", resends: bool = True) -> Redis:
     """A client of at most `connections` connections, none opened yet: the server may be away. Answers are bytes.
 
-    A command whose connection turns out to be closed is sent once more, so commands must be safe to repeat. A blocking
-    read has to end on its own within ANSWER_SECONDS.
+    A command whose connection turns out to be closed is sent once more, so commands must be safe to repeat; unless not
+    `resends`: then it fails. A connection that was closed while nobody used it is replaced either way. A blocking read
+    has to end on its own within ANSWER_SECONDS.
     """
     pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
         url,
@@ -31,7 +32,7 @@ def open_redis(url: str, *, connections: int = 32, name: str = "call-supervisor"
         timeout=CONNECT_SECONDS,
         socket_connect_timeout=CONNECT_SECONDS,
         socket_timeout=ANSWER_SECONDS,
-        retry=Retry(NoBackoff(), 1, supported_errors=(exceptions.ConnectionError,)),
+        retry=Retry(NoBackoff(), 1 if resends else 0, supported_errors=(exceptions.ConnectionError,)),
         client_name=name,
     )
     return Redis.from_pool(pool)

@@ -15,8 +15,13 @@ values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (id) do update set scopes = excluded.scopes, role = excluded.role, user_id = excluded.user_id;
 
 -- name: note_api_key_use
--- Remember that a key is in use, to the minute or so.
-update api_keys set last_used_at = now() where id = $1;
+-- Remember that a key is in use, to the minute or so. Whoever changes the key at this moment is not waited for.
+update api_keys set last_used_at = now()
+where id = (
+    select id from api_keys
+    where id = $1 and (last_used_at is null or last_used_at < now() - interval '1 minute')
+    for no key update skip locked
+);
 
 -- name: revoke_api_key
 -- Revoke one key; answers whether this call was the one that did it.

@@ -19,7 +19,7 @@ RATE = Rate(per_second=20, burst=200)
 
 @pytest_asyncio.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    opened = open_redis(redis_url)
+    opened = open_redis(redis_url, resends=False)
     yield opened
     await opened.aclose()
 
@@ -38,7 +38,7 @@ async def test_racing_clients_get_exactly_the_limit(redis: Redis, redis_url: str
 
     async def race() -> None:
         nonlocal let_through, unanswered
-        client = open_redis(redis_url)
+        client = open_redis(redis_url, resends=False)
         limits = RedisClientLimits(client)
         for _ in range(ASKED):
             try:
@@ -84,3 +84,25 @@ async def test_a_time_from_the_future_is_forgotten_within_one_burst(redis: Redis
 async def test_a_burst_longer_than_it_is_kept_is_a_mistake(redis: Redis) -> None:
     with pytest.raises(ValueError, match="longer than 60 s"):
         await RedisClientLimits(redis).take("192.0.2.1", "login", Rate(per_second=1, burst=61))
+
+
+@pytest.mark.parametrize(("resends", "times"), [(False, 1), (True, 2)])
+async def test_what_may_have_been_counted_is_not_sent_again(*, resends: bool, times: int) -> None:
+    """By a server that closes instead of answering; a client that sends again shows that this would be seen."""
+    asked = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        while received := await reader.read(65_536):
+            if b"EVAL" in received:
+                asked += 1
+                break
+            writer.write(b"%0\r\n" * received.count(b"HELLO") + b"+OK\r\n" * received.count(b"CLIENT"))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with open_redis(f"redis://127.0.0.1:{port}/0", resends=resends) as client:
+            with pytest.raises(StorageUnavailableError):
+                await RedisClientLimits(client).take("192.0.2.1", "login", RATE)
+    assert asked == times

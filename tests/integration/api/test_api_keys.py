@@ -38,6 +38,13 @@ async def test_a_key_is_shown_once_and_opens_what_it_says(client: Client, pool: 
     assert tuple(noted) == (owner, "api-key-created", f"key:{told['key_id']}", "created")
 
 
+async def test_who_changes_a_key_keeps_nobody_from_using_it(client: Client, pool: Pool, tenant: Tenant) -> None:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("update api_keys set name = 'changed' where id = $1", tenant.api_key[4:12])
+        assert (await client.get(tenant.path, headers=tenant.credential)).status_code == 200
+    assert await pool.fetchval("select last_used_at from api_keys where id = $1", tenant.api_key[4:12]) is None
+
+
 async def test_nobody_gives_what_they_lack(client: Client, pool: Pool, issuer: TokenIssuer, tenant: Tenant) -> None:
     admin = await add_member(pool, issuer, tenant, "admin")
     assert (await _made(client, tenant, "a", "calls:read", by=admin.credential)).status_code == 201
