@@ -8,9 +8,11 @@ from datetime import timedelta
 from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+from temporalio.converter import DataConverter
 from temporalio.service import RPCError, TLSConfig
 
 from actors.ports import UnavailableError
+from workflows.codec import encrypting
 from workflows.config import WorkerSettings
 from workflows.contracts import (
     CALL_CHANGED,
@@ -34,13 +36,15 @@ async def connect(
     client_cert_base64: str | None = None,
     client_key_base64: str | None = None,
     api_key: str | None = None,
+    encryption_key: str | None = None,
     lazy: bool = True,
 ) -> Client:
     """A client of the server at `host:port`, which connects again after each loss.
 
     Plain without credentials, mutual TLS with a certificate and its key (PEM, base64), TLS with an API key. A lazy one
-    connects at first use; workers need one that is not. Raises ValueError when one of the pair is missing or no base64,
-    TemporalUnavailableError when it cannot connect at once and is not lazy.
+    connects at first use; workers need one that is not. With an `encryption_key` what it sends is encrypted
+    (workflows/codec.py). Raises ValueError when one of the pair is missing or no base64, TemporalUnavailableError when
+    it cannot connect at once and is not lazy.
     """
     if (client_cert_base64 is None) != (client_key_base64 is None):
         raise ValueError("a client certificate needs its key, and a key its certificate")
@@ -53,6 +57,7 @@ async def connect(
             namespace=namespace,
             api_key=api_key,
             tls=tls,
+            data_converter=DataConverter.default if encryption_key is None else encrypting(encryption_key),
             connect_timeout=timedelta(seconds=_SIGNAL_SECONDS),
             lazy=lazy,
         )
@@ -72,6 +77,7 @@ async def connect_from(settings: WorkerSettings, *, lazy: bool = True) -> Client
         client_cert_base64=told(settings.temporal_client_cert),
         client_key_base64=told(settings.temporal_client_key),
         api_key=told(settings.temporal_api_key),
+        encryption_key=settings.encryption_key.get_secret_value(),
         lazy=lazy,
     )
 

@@ -24,7 +24,7 @@ async def test_a_worker_of_its_own_serves_and_ends_when_told(
     worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "workflows.worker", env=environment)
     try:
         organization_id = str(uuid4())
-        client = await connect(temporal_server.address)
+        client = await connect(temporal_server.address, encryption_key=environment["ENCRYPTION_KEY"])
         await TemporalProcessing(client).signal(organization_id, "call-1")
         handle = client.get_workflow_handle(processing_workflow_id(organization_id, "call-1"), result_type=str)
         async with asyncio.timeout(30):
