@@ -12,12 +12,13 @@ from serve.webhooks.signatures import is_stripes
 from serve.webhooks.vendor import VendorRequest
 from storage.vendor_words import VendorWords, Word
 from workflows.vendors.redaction import redact
-from workflows.vendors.vapi_values import WireError, decode, first_text, mapping, moment, sequence, text
+from workflows.vendors.stripe_events import event_facts
+from workflows.vendors.vapi_values import WireError, decode, mapping, moment, sequence, text
 
 PROVIDER: Final = "stripe"
 _NOTHING: Final = b"{}"
-_SUBSCRIPTION: Final = "customer.subscription."
-_CALL: Final = "call:"
+_CALL: Final = "call"
+_ORGANIZATION_AT: Final = 1
 
 _log = structlog.get_logger(__name__)
 
@@ -48,10 +49,10 @@ class StripeWebhook:
             raise MalformedRequestError("The event has no id or no type.")
         self._figures.received += 1
         self._figures.replaced_characters += replaced
-        facts = facts_of(event, kind)
+        facts = event_facts(event)
         organization_id = await self._words.organization_of(
-            organization_id=_told(facts, "organization"),
-            customer=_told(facts, "customer"),
+            organization_id=_organization(facts),
+            customer=_customer(event, facts),
             subscription=_told(facts, "subscription"),
         )
         if organization_id is None:
@@ -72,46 +73,19 @@ class StripeWebhook:
         return _NOTHING
 
 
-def facts_of(event: dict[str, JSON], kind: str) -> Facts:
-    """Ids that an event names: never a name, an address or a card. Total.
-
-    `organization` is what we named the object by when it was made, or a meter event when it was sent.
-    """
-    data = mapping(event.get("data"))
-    told = mapping(data.get("object"))
-    parent = mapping(mapping(told.get("parent")).get("subscription_details"))
-    own = text(told.get("id"))
-    found: dict[str, JSON] = {
-        "object": own,
-        "customer": own if told.get("object") == "customer" else _reference(told.get("customer")),
-        "subscription": own
-        if kind.startswith(_SUBSCRIPTION)
-        else _reference(told.get("subscription")) or _reference(parent.get("subscription")),
-        "organization": first_text(
-            told.get("client_reference_id"),
-            mapping(told.get("metadata")).get("organization_id"),
-            mapping(parent.get("metadata")).get("organization_id"),
-            _organization_of_calls(data),
-        ),
-        "status": text(told.get("status")),
-    }
-    return {name: value for name, value in found.items() if value is not None}
+def _customer(event: dict[str, JSON], facts: Facts) -> str | None:
+    """Whose account it is: the customer that is named, or that the event is about."""
+    about = mapping(mapping(event.get("data")).get("object"))
+    return _told(facts, "customer") or (_told(facts, "object") if about.get("object") == "customer" else None)
 
 
-def _organization_of_calls(data: dict[str, JSON]) -> str | None:
-    """Of a report of meter events that could not be counted: the first that tells whose it was."""
-    for reason in sequence(mapping(data.get("reason")).get("error_types")):
-        for sample in sequence(mapping(reason).get("sample_errors")):
-            identifier = text(mapping(mapping(sample).get("request")).get("identifier")) or ""
-            parts = identifier.split(":")
-            if identifier.startswith(_CALL) and len(parts) > 2:  # noqa: PLR2004  (call:{organization}:{call})
-                return parts[1]
-    return None
-
-
-def _reference(told: JSON) -> str | None:
-    """An id, or that of an object in its place."""
-    return text(told) or text(mapping(told).get("id"))
+def _organization(facts: Facts) -> str | None:
+    """What we named the object by, or the meter events: `call:{organization}:{call}`."""
+    for identifier in sequence(facts.get("identifiers")):
+        parts = (text(identifier) or "").split(":")
+        if parts[0] == _CALL and len(parts) > _ORGANIZATION_AT:
+            return parts[_ORGANIZATION_AT]
+    return _told(facts, "organization")
 
 
 def _told(facts: Facts, name: str) -> str | None:

@@ -378,6 +378,7 @@ async def test_stripe_s_events_are_kept_once_for_whose_account_they_are_about(do
         await door.stripe("invoice.paid", {"id": "in_1", "customer": "cus_ours", **secret}, event_id="evt_1")
     await door.stripe("customer.subscription.updated", {"id": "sub_1", "customer": {"id": "cus_theirs"}})
     await door.stripe("checkout.session.completed", {"id": "cs_1", "client_reference_id": door.theirs})
+    await door.stripe("customer.updated", {"id": "cus_theirs", "object": "customer"})
     await door.stripe(
         "invoice.created", {"parent": {"subscription_details": {"metadata": {"organization_id": door.ours}}}}
     )
@@ -385,6 +386,7 @@ async def test_stripe_s_events_are_kept_once_for_whose_account_they_are_about(do
         (door.ours, "invoice.paid", 2),
         (door.theirs, "customer.subscription.updated", 1),
         (door.theirs, "checkout.session.completed", 1),
+        (door.theirs, "customer.updated", 1),
         (door.ours, "invoice.created", 1),
     ]
     row = await door.pool.fetchrow(
