@@ -60,7 +60,9 @@ def judge(seeds: Sequence[int]) -> Sweep:
 
 
 def _prepare() -> None:
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL), cache_logger_on_first_use=True
+    )
     # What a seed leaves dies with it: looked for once after each, and among modules never, a seed takes half the time.
     gc.collect()
     gc.freeze()

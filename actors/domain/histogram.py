@@ -43,16 +43,20 @@ class Histogram:
                 del counts[key]
         return type(self)(counts)
 
-    def percentile(self, share: float) -> int | None:
-        """The nearest-rank percentile: the least value that `share` of all do not exceed; None of nothing.
+    def percentiles(self, *shares: float) -> list[int | None]:
+        """The nearest-rank percentiles: the least value that `share` of all do not exceed; None of nothing.
 
-        Exact below 128; above, the middle of the bucket, off by at most 1/128.
+        `shares` do not fall. Exact below 128; above, the middle of the bucket, off by at most 1/128.
         """
         if not self.counts:
-            return None
-        rest = share * self.n
-        for key in sorted(self.counts):
-            rest -= self.counts[key]
-            if rest <= 0:
-                return key + ((1 << max(0, key.bit_length() - _KEPT_BITS)) >> 1)
-        return None
+            return [None] * len(shares)
+        n, keys = self.n, iter(sorted(self.counts))
+        key = next(keys)
+        passed = self.counts[key]
+        found: list[int | None] = []
+        for share in shares:
+            while passed < share * n:
+                key = next(keys)
+                passed += self.counts[key]
+            found.append(key + ((1 << max(0, key.bit_length() - _KEPT_BITS)) >> 1))
+        return found

@@ -27,7 +27,10 @@ class Told:
 
 
 class Door:
-    """Asks as `serve.webhooks.vapi` does: stored first, answered within a second, else let through and recorded."""
+    """Asks as `serve.webhooks.vapi` does: stored first, answered within a second, else let through and recorded.
+
+    `unheard`: whether Postgres' answer that a request is stored is lost.
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Door:
         happened: "Counter[str]",
         *,
         hand_over: Callable[[Delivery], None],
+        unheard: Callable[[], bool],
         start: int,
     ) -> None:
         self._tenant = tenant
@@ -44,6 +48,7 @@ class Door:
         self._loop = loop
         self._happened = happened
         self._hand_over = hand_over
+        self._unheard = unheard
         self._start = start
         self._asking: set[asyncio.Task[None]] = set()
         self._told: list[Told] = []
@@ -95,9 +100,13 @@ class Door:
         asked = replace(request, received_at=self._now())
         is_new = self._tenant.accept(asked)
         stored = self._tenant.stored(asked.event_key)
-        if is_new:
-            self._hand_over(Delivery(organization_id=self._tenant.organization_id, item=stored))
-        outcome = stored.outcome or await self._decided(stored)
+        if self._unheard():
+            self._happened["a request is stored unheard"] += 1
+            outcome = None
+        else:
+            if is_new:
+                self._hand_over(Delivery(organization_id=self._tenant.organization_id, item=stored))
+            outcome = stored.outcome or await self._decided(stored)
         self._told.append(Told(row_id=stored.id, call_id=str(stored.call_id), outcome=outcome))
         if outcome is None:
             self._happened["nobody answers the door"] += 1
@@ -119,7 +128,7 @@ class Door:
             call_id=stored.call_id,
             facts={},
             occurred_at=stored.occurred_at,
-            received_at=self._now(),
+            received_at=stored.received_at,
         )
         if self._tenant.accept(noted):
             self._hand_over(Delivery(organization_id=self._tenant.organization_id, item=noted))

@@ -44,6 +44,9 @@ class FeedFollower:
             while self._broken:
                 await self._start_over()
                 self._apply()
+                if self._broken:
+                    # Also by an owner of before, which is still asked until somebody learns of the next.
+                    await asyncio.sleep(RETRY_SECONDS)
 
     def _take(self, entry: Entry) -> None:
         self._arrived.append(entry)
@@ -64,7 +67,6 @@ class FeedFollower:
         try:
             board = await self._snapshot(self._tenant.organization_id)
         except UnavailableError:
-            await asyncio.sleep(RETRY_SECONDS)
             return
         assert board is not None
         self.board.apply({"type": "snapshot", "position": board.position, "state": board.state})

@@ -78,7 +78,7 @@ class Tenant:
     snapshot: Snapshot | None = None
     stream: list[Entry] = field(default_factory=list[Entry])
     followers: list[Callable[[Entry], None]] = field(default_factory=list[Callable[[Entry], None]])
-    _folds: list[Organization] = field(default_factory=list[Organization])
+    _folds: dict[int, Organization] = field(default_factory=dict[int, Organization])
     _figures: dict[tuple[date, int], DayCounters] = field(default_factory=dict[tuple[date, int], DayCounters])
 
     def __post_init__(self) -> None:
@@ -120,11 +120,20 @@ class Tenant:
         return self.fold_at(apply_sequence).calls
 
     def fold_at(self, apply_sequence: int) -> Organization:
-        """The calls, and no figures, after so much of the history. It only grows: each of its rows is folded once."""
-        folds = self._folds or [replace(NOTHING, organization_id=self.organization_id)]
-        for row in self.history[len(folds) - 1 : apply_sequence]:
-            folds.append(without_figures(folds[-1], [row]))
-        self._folds = folds
+        """The calls, and no figures, after so much of the history. It only grows: hardly a row is folded twice."""
+        folds = self._folds
+        if not folds:
+            folds[0] = replace(NOTHING, organization_id=self.organization_id)
+        if apply_sequence in folds:
+            return folds[apply_sequence]
+        before = max(place for place in folds if place < apply_sequence)
+        # Judges ask what a request was decided by, and for the whole.
+        asked = [
+            place for place in range(before + 1, apply_sequence) if self.history[place].type == "assistant-request"
+        ]
+        for place in (*asked, apply_sequence):
+            folds[place] = without_figures(folds[before], self.history[before:place])
+            before = place
         return folds[apply_sequence]
 
     def sums(self, day: date, calls: Mapping[str, Call]) -> DayCounters:

@@ -133,7 +133,15 @@ class Simulation:
         self.router = ShardRouter(ownership, self.cluster.find, draw=self.random.random)
         await self.router.start()
         self.doors = [
-            Door(tenant, self.router, self.loop, self.happened, hand_over=self._hand_over, start=START)
+            Door(
+                tenant,
+                self.router,
+                self.loop,
+                self.happened,
+                hand_over=self._hand_over,
+                unheard=lambda: self.random.random() < self.faults.answer_lost,
+                start=START,
+            )
             for tenant in self.tenants
         ]
         for _ in range(self.random.randint(1, 2)):
@@ -244,14 +252,15 @@ class Simulation:
 
     def _accidents(self) -> list[tuple[float, Any]]:
         kinds = [
-            *(self._crash, self._crash, self._pause, self._jump, self._flush),
+            *(self._crash, self._crash, self._pause, self._pause, self._jump, self._flush),
             *(self._lose_snapshot, self._grow, self._shrink, self._lose_temporal, self._reconnect),
             *(self._dedicate, self._share_again),
         ]
         if self.otherwise_calm:
             return []
         chosen = self.random.choices(kinds, k=self.random.choice([0, 1, 1, 2, 3, 5]))
-        return [(self.random.random() * BUSY_SECONDS, kind) for kind in chosen]
+        # Early, so that there is something going on when a paused one wakes.
+        return [(self.random.random() * BUSY_SECONDS * 3 / 4, kind) for kind in chosen]
 
     async def _crash(self) -> None:
         if (node := self._any()) is not None:
@@ -260,8 +269,8 @@ class Simulation:
 
     async def _pause(self) -> None:
         if (node := self._any()) is not None:
-            seconds = self.random.choice([4.0, 11.0, 14.0])
-            replaced, suspended = self.random.random() < 0.3, self.random.random() < 0.5
+            seconds = self.random.choice([4.0, 11.0, 14.0, 14.0])
+            replaced, suspended = self.random.random() < 0.3, self.random.random() < 0.7
             self.happened["a machine is suspended" if suspended else "a shard is paused"] += 1
             self.happened["a paused shard is replaced"] += replaced
             self.cluster.pause(node, seconds, replaced=replaced, suspended=suspended)
@@ -319,8 +328,12 @@ class Simulation:
             follower.reconnect()
 
     def _any(self) -> Any:
-        living = [node for node in self.cluster.nodes.values() if not node.process.stopped]
-        return self.random.choice(living) if living else None
+        """A shard, more often than not the owner of an organization: what befalls the others, nobody notices."""
+        living = {name: node for name, node in self.cluster.nodes.items() if not node.process.stopped}
+        owner = self.servers.slots[self.random.choice(self.tenants).slot].owner
+        if owner in living and self.random.random() < 0.75:
+            return living[owner]
+        return self.random.choice([*living.values()]) if living else None
 
     async def _calm(self) -> None:
         """Nothing fails any more; a clock that was wrong is right again, and hours have passed since."""

@@ -62,8 +62,8 @@ def test_a_histogram_is_that_of_its_values(kept: list[int], gone: list[int], dat
     found = Histogram().replacing((), order).replacing(gone, ())
     assert found == Histogram().replacing((), kept)
     assert found.n == len(kept)
-    for share in (0.5, 0.95, 1.0):
-        value = found.percentile(share)
+    shares = (0.0, 0.5, 0.95, 0.95, 1.0)
+    for share, value in zip(shares, found.percentiles(*shares), strict=True):
         if not kept:
             assert value is None
         else:
