@@ -45,6 +45,7 @@ load: setup ## measure latency and throughput of the running stack
 
 bench: setup ## figures of the actors and of Postgres with ten million calls beside their budgets; BENCH=short takes seconds
 	@$(BIN)/python -m tests.load.bench $(ARGS)
+	@$(BIN)/python -m tests.load.bench_deliveries
 	@exec $(BIN)/python -m tests.load.bench_storage
 
 schema: setup ## describe the schema anew in migrations/schema.txt, after a new migration

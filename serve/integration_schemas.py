@@ -56,6 +56,9 @@ class IntegrationView(Schema):
         description="`gone` (it answered 410), `failing` (for days) or `manual`; null while enabled."
     )
     failing_since: Timestamp | None
+    missed_since: Timestamp | None = Field(
+        description="Since when it missed deliveries, disabled for failing: a replay from here on brings them."
+    )
     previous_secret_expires_at: Timestamp | None = Field(
         description="Until when the former signing secret signs beside the new one."
     )

@@ -1,7 +1,7 @@
 -- name: integrations_page
 -- The organization's integrations, newest first, after ($2, $3) in that order.
-select id, name, url, events, previous_secret_expires_at, failing_since, disabled_at, disabled_reason, created_at,
-    updated_at
+select id, name, url, events, previous_secret_expires_at, failing_since, missed_since, disabled_at, disabled_reason,
+    created_at, updated_at
 from integrations
 where organization_id = $1 and deleted_at is null
     and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
@@ -10,8 +10,8 @@ limit $4;
 
 -- name: integration
 -- One integration.
-select id, name, url, events, previous_secret_expires_at, failing_since, disabled_at, disabled_reason, created_at,
-    updated_at
+select id, name, url, events, previous_secret_expires_at, failing_since, missed_since, disabled_at, disabled_reason,
+    created_at, updated_at
 from integrations
 where organization_id = $1 and id = $2 and deleted_at is null;
 
