@@ -24,6 +24,7 @@ from serve.routes import (
     api_keys,
     assistants,
     audit_log,
+    billing,
     call_exports,
     calls,
     control,
@@ -52,6 +53,7 @@ from serve.routes import (
     stats,
     templates,
     usage,
+    usage_entries,
 )
 from serve.services import OpenServices, open_services
 
@@ -113,6 +115,8 @@ def create_api(settings: Settings, services: OpenServices | None = None) -> Fast
         figures,
         stats,
         usage,
+        usage_entries,
+        billing,
         live_tickets,
         slots,
         alarms,

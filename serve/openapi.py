@@ -17,6 +17,7 @@ TAGS: Final[Sequence[dict[str, Any]]] = (
     {"name": "dashboard", "description": "What a page shows before the live feed takes over."},
     {"name": "figures", "description": "The figures of a day, open or closed, as the live board has them."},
     {"name": "usage", "description": "Billing periods: used, included, over, charged, projected; plans on offer."},
+    {"name": "billing", "description": "The subscription, what happened to the account, where to pay."},
     {"name": "alarms", "description": "Incidents, what somebody does about them, and the rules that raise them."},
     {"name": "assistants", "description": "Who answers, with what configuration, made from a template or not."},
     {"name": "phone numbers", "description": "Numbers, and the assistant that answers each."},

@@ -1,7 +1,7 @@
-"""VAPI as the API asks it, at once and once: commands for calls, calls to place, how a call stands."""
+"""Vendors as the API asks them, at once and once: VAPI to act on calls, Stripe for pages to pay on."""
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from storage.call_controls import CallControls
 from storage.postgres import Pool
 from storage.provider_keys import ProviderKeys
 from storage.sealing import Sealer
+from workflows.vendors.stripe_api import StripeApi
 from workflows.vendors.vapi import VapiClient
 from workflows.vendors.vapi_control import ControlClient
 from workflows.vendors.vapi_placing import PlacingClient
@@ -20,7 +21,7 @@ VAPI: Final = "vapi"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """VAPI, and what Postgres keeps to reach it."""
+    """The vendors, and what Postgres keeps to reach VAPI."""
 
     vapi: VapiClient
     commands: ControlClient
@@ -28,6 +29,8 @@ class Provider:
     addresses: CallControls
     keys: ProviderKeys
     trusted_origin: str | None
+    stripe: StripeApi | None
+    """None: no payment provider is set."""
 
     async def key_of(self, organization_id: str) -> str:
         """The organization's key. Raises ConflictError when it gave none."""
@@ -41,10 +44,15 @@ class Provider:
 async def open_provider(settings: Settings, pool: Pool, sealer: Sealer) -> AsyncGenerator[Provider]:
     """VAPI of the settings. Connects to nothing yet."""
     async with (
+        AsyncExitStack() as paying,
         VapiClient(settings.vapi_base_url) as vapi,
         PlacingClient(settings.vapi_base_url) as placing,
         ControlClient(trusted_origin=settings.simulator_origin) as commands,
     ):
+        stripe: StripeApi | None = None
+        if settings.stripe_secret_key is not None:
+            key = settings.stripe_secret_key.get_secret_value()
+            stripe = await paying.enter_async_context(StripeApi(key, settings.stripe_base_url))
         yield Provider(
             vapi=vapi,
             commands=commands,
@@ -52,4 +60,5 @@ async def open_provider(settings: Settings, pool: Pool, sealer: Sealer) -> Async
             addresses=CallControls(pool, sealer),
             keys=ProviderKeys(pool, sealer),
             trusted_origin=settings.simulator_origin,
+            stripe=stripe,
         )

@@ -138,8 +138,10 @@ def is_used_up(policy: Policy, occupancy: Occupancy, used: MonthUse, *, now: int
     """Whether the plan has no minute left for another call, beside those used and those of the calls going on."""
     if policy.minutes_cap is None:
         return False
-    this_month = used.minutes if used.month == local_month(now, time_zone) else 0
-    return this_month + occupancy.reserved_minutes(now) + 1 > policy.minutes_cap
+    month = local_month(now, time_zone)
+    this_month = used.minutes if used.month == month else 0
+    cap = policy.minutes_cap + policy.extra_minutes.get(month.isoformat(), 0)
+    return this_month + occupancy.reserved_minutes(now) + 1 > cap
 
 
 def _stops(policy: Policy, call: Call) -> bool:

@@ -31,7 +31,8 @@ class Hours:
 class Policy:
     """None means no limit, and no opening hours mean always open. The limits of assistants are by `Call.assistant_id`.
 
-    `minutes_cap` is per calendar month where the organization is; `minutes_policy` what happens once it is used up:
+    `minutes_cap` is per calendar month where the organization is, `extra_minutes` what was granted beside it in a
+    month, by its first day (ISO); `minutes_policy` what happens once it is used up:
     `notify` refuses nothing, `block-outbound` new outbound calls, `block` all new calls. A lowered limit ends
     nothing: it refuses new calls alone.
     """
@@ -40,6 +41,7 @@ class Policy:
     assistant_limits: Mapping[str, int] = field(default_factory=dict[str, int])
     campaign_limits: Mapping[str, int] = field(default_factory=dict[str, int])
     minutes_cap: int | None = None
+    extra_minutes: Mapping[str, int] = field(default_factory=dict[str, int])
     minutes_policy: MinutesPolicy = "notify"
     opening_hours: tuple[Hours, ...] = ()
     api_rate_limit: int = API_REQUESTS_PER_SECOND
@@ -54,6 +56,7 @@ def policy_from(told: JSON) -> Policy:
         assistant_limits=_limits(told.get("assistant_limits")),
         campaign_limits=_limits(told.get("campaign_limits")),
         minutes_cap=_limit(told.get("minutes_cap")),
+        extra_minutes=_limits(told.get("extra_minutes")),
         minutes_policy=_minutes_policy(told.get("minutes_policy")),
         opening_hours=opening_hours_from(told.get("opening_hours")),
         api_rate_limit=_limit(told.get("api_rate_limit")) or API_REQUESTS_PER_SECOND,
@@ -67,6 +70,7 @@ def policy_facts(policy: Policy) -> JSON:
         "assistant_limits": dict(policy.assistant_limits),
         "campaign_limits": dict(policy.campaign_limits),
         "minutes_cap": policy.minutes_cap,
+        "extra_minutes": dict(policy.extra_minutes),
         "minutes_policy": policy.minutes_policy,
         "opening_hours": [
             {"day": DAYS[each.weekday], "opens": _clock(each.opens), "closes": _clock(each.closes)}

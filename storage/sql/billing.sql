@@ -113,3 +113,9 @@ from billing_events
 where organization_id = $1 and ($2::bigint is null or id < $2)
 order by id desc
 limit $3;
+
+-- name: billing_plan_prices
+-- A plan that is offered, and its prices at the payment provider.
+select id, stripe_price_id as price, stripe_metered_price_id as metered_price
+from plans
+where id = $2 and is_active and exists (select from organizations where organizations.id = $1);

@@ -5,6 +5,15 @@ select name, time_zone, jsonb_build_object(
     'campaign_limits', campaign_limits,
     'minutes_cap', minutes_cap,
     'minutes_policy', minutes_policy,
+    'extra_minutes', (
+        select coalesce(jsonb_object_agg(month, minutes), '{}')
+        from (
+            select month, sum(minutes) as minutes
+            from minute_grants
+            where organization_id = organizations.id and month > (now() - interval '40 days')::date
+            group by month
+        ) as granted
+    ),
     'opening_hours', opening_hours,
     'api_rate_limit', api_requests_per_second,
     'assistant_limits', (

@@ -137,3 +137,29 @@ where organization_id = $1 and date >= $2 and date <= $3;
 -- name: usage_warnings
 -- The marks of the period that begins at $2 of which somebody was told.
 select threshold_percent as percent, raised_at from usage_alerts where organization_id = $1 and period_start = $2;
+
+-- name: usage_entries
+-- At most $8 entries of [$2, $3) booked by $4, after the call $6 and its entry $7 at $5, in their order.
+select charged_at, call_id, entry, kind, seconds, amount_micros, currency, reason, booked_at
+from usage_ledger
+where organization_id = $1 and charged_at >= $2 and charged_at < $3 and booked_at <= $4
+    and ($5::timestamptz is null or (charged_at, call_id, entry) > ($5, $6::text, $7::integer))
+order by charged_at, call_id, entry
+limit $8;
+
+-- name: minutes_grant
+-- Minutes beyond the cap in the month that goes on where the organization is; the month.
+insert into minute_grants (id, organization_id, month, minutes, reason)
+select $2, id, date_trunc('month', $3::timestamptz at time zone time_zone)::date, $4, $5
+from organizations
+where id = $1 and deleted_at is null
+returning month;
+
+-- name: minutes_of_month
+-- The cap of a month and what was granted beside it.
+select organization.minutes_cap,
+    (
+        select coalesce(sum(minutes), 0)::integer from minute_grants where organization_id = $1 and month = $2
+    ) as extra_minutes
+from organizations as organization
+where id = $1;

@@ -101,6 +101,17 @@ def test_used_up_minutes_stop_what_the_policy_says(told: MinutesPolicy, inbound:
     assert front.ask("out", direction="outbound") == outbound
 
 
+def test_granted_minutes_count_in_their_month_alone() -> None:
+    month = local_month(START, "UTC")
+    used = MonthUse(month=month, minutes=10)
+    granted = Policy(minutes_cap=10, minutes_policy="block", extra_minutes={month.isoformat(): 1})
+    front = Front(granted, used=used)
+    assert front.ask("a") == ACCEPTED
+    assert front.ask("b") == "refused:minutes", "the minute of the call that goes on is the one granted"
+    other = Front(replace(granted, extra_minutes={"2001-01-01": 99}), used=used)
+    assert other.ask("a") == "refused:minutes"
+
+
 def test_an_outbound_call_that_never_asked_is_marked_once_the_minutes_are_used_up() -> None:
     used = MonthUse(month=local_month(START, "UTC"), minutes=9)
     front = Front(Policy(minutes_cap=10, minutes_policy="block-outbound"), used=used)
@@ -129,6 +140,7 @@ def test_a_policy_is_read_as_it_was_told(
         assistant_limits=limits,
         campaign_limits=limits,
         minutes_cap=limit,
+        extra_minutes=limits,
         minutes_policy=minutes,
         opening_hours=tuple(hours),
     )
