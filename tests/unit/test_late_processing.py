@@ -22,7 +22,7 @@ async def test_a_signal_to_nobody_is_told_so_each_time() -> None:
     settings = WorkerSettings(
         database_url="postgresql://nobody",
         temporal_address=f"127.0.0.1:{free_port()}",
-        encryption_key=SecretStr(""),
+        encryption_key=SecretStr("A" * 43 + "="),
         recordings_url="file:///nowhere",
     )
     processing = LateProcessing(settings)
