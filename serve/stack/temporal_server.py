@@ -19,6 +19,12 @@ _FAIRNESS: Final = (
     "matching.useNewMatcher=true",
     "--dynamic-config-value",
     "matching.enableFairness=true",
+    # Turns are taken within a partition of a queue, and pollers go to partitions by chance: with four of them (the
+    # default) what an organization with little queues may still come after most of what another has.
+    "--dynamic-config-value",
+    "matching.numTaskqueueReadPartitions=1",
+    "--dynamic-config-value",
+    "matching.numTaskqueueWritePartitions=1",
 )
 NICENESS: Final = 10
 

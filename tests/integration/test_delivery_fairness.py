@@ -26,10 +26,7 @@ async def world(database_url: str, temporal_server: TemporalServer) -> AsyncIter
 
 
 async def test_organizations_take_turns_at_the_queue(world: DeliveryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is queued last by an organization with little does not go out last.
-
-    Temporal takes turns at dispatch only, and what is queued while nobody works comes in pages: how early is not told.
-    """
+    """What is queued last by an organization with little goes out before most of what another queued first."""
     turns: list[str] = []
     begin = DeliveryStore.begin
 
@@ -49,7 +46,7 @@ async def test_organizations_take_turns_at_the_queue(world: DeliveryWorld, monke
     async with world.working(max_concurrent_activities=5, max_concurrent_workflow_tasks=5, max_cached_workflows=20):
         await until(lambda: _received(world, "/quiet", QUIET), seconds=60)
     last = max(place for place, organization_id in enumerate(turns) if organization_id == OTHER)
-    assert turns[:last].count(ORGANIZATION) < NOISY * 0.9, "without turns all of them go first"
+    assert turns[:last].count(ORGANIZATION) < NOISY / 4
 
 
 async def test_an_endpoint_gets_a_few_requests_at_once_and_all_of_them_in_the_end(world: DeliveryWorld) -> None:

@@ -94,9 +94,9 @@ async def test_of_two_requests_at_once_with_one_key_one_is_made(client: Client, 
         return await client.post(f"{tenant.path}/integrations", json=HOOK, headers=headers)
 
     answers = await asyncio.gather(*(create() for _ in range(6)))
-    # 503 where six connections at once are not to be had within 2 s: whether it was made is to be asked again.
-    assert {answer.status_code for answer in answers} <= {201, 409, 503}
-    assert (await create()).status_code == 201
+    statuses = {answer.status_code for answer in answers}
+    assert statuses <= {201, 409}
+    assert 201 in statuses
     again = await create()
     assert again.status_code == 201
     assert again.headers["idempotency-replayed"] == "true"
