@@ -33,7 +33,7 @@ def board_equals_rest(product: Product) -> None:
 
 
 def test_killed_again_and_again(stack: RunningStack, product: Product) -> None:
-    with Traffic(product, seed=401, calls=40, pause=0.1) as traffic:
+    with Traffic(stack, product, seed=401, calls=40, pause=0.1) as traffic:
         for _ in range(KILLS):
             traffic.acknowledged(5)
             before = stack.kill_shards()
@@ -56,7 +56,7 @@ def test_a_paused_owner_is_taken_over_and_refused_when_it_wakes(stack: RunningSt
     name, before = ledger.owner(organization_id), ledger.epoch(organization_id)
     assert name is not None
     with witnessed(ledger) as witness:
-        with Traffic(product, seed=402, calls=60, pause=0.2) as traffic:
+        with Traffic(stack, product, seed=402, calls=60, pause=0.2) as traffic:
             traffic.acknowledged(5)
             os.kill(shards[name], signal.SIGSTOP)
             try:
@@ -72,18 +72,18 @@ def test_a_paused_owner_is_taken_over_and_refused_when_it_wakes(stack: RunningSt
             for _ in range(10):
                 traffic.acknowledged(1)
                 assert witness.snapshot_epoch(organization_id) >= epoch, "an older snapshot was taken"
+        traffic.assert_undisturbed()
         traffic.finish()
         assert witness.feed(organization_id, until_epoch=before) == told, "the old owner told more"
         assert stack.shard_pids() == shards, "nobody was replaced"
         witness.assert_only_owners_wrote(shards)
-    traffic.assert_undisturbed()
     ledger.assert_whole()
     board_equals_rest(product)
 
 
 def test_an_emptied_cache_is_rebuilt(stack: RunningStack, product: Product) -> None:
     ledger = Ledger(stack)
-    with Traffic(product, seed=403) as traffic:
+    with Traffic(stack, product, seed=403) as traffic:
         for _ in range(3):
             traffic.acknowledged(8)
             ledger.flush_redis()
@@ -95,7 +95,7 @@ def test_an_emptied_cache_is_rebuilt(stack: RunningStack, product: Product) -> N
 
 def test_a_cluster_that_died_comes_back_with_everything(stack: RunningStack, product: Product) -> None:
     ray = stack.pid("Ray")
-    with Traffic(product, seed=404, pause=0.3) as traffic:
+    with Traffic(stack, product, seed=404, pause=0.3) as traffic:
         traffic.acknowledged(5)
         os.kill(ray, signal.SIGKILL)
         eventually(

@@ -54,8 +54,8 @@ def shared(count: int) -> set[str]:
     return {f"organization-shard-{number}" for number in range(count)}
 
 
-def traffic_through(product: Product, seed: int) -> Traffic:
-    return Traffic(product, seed=seed, calls=40, pause=0.2)
+def traffic_through(stack: RunningStack, product: Product, seed: int) -> Traffic:
+    return Traffic(stack, product, seed=seed, calls=40, pause=0.2)
 
 
 def judge(traffic: Traffic, product: Product, ledger: Ledger) -> None:
@@ -70,7 +70,7 @@ def judge(traffic: Traffic, product: Product, ledger: Ledger) -> None:
 def test_shards_come_and_go(stack: RunningStack, product: Product) -> None:
     ledger = Ledger(stack)
     for step, count in enumerate(COUNTS):
-        with traffic_through(product, 500 + step) as traffic:
+        with traffic_through(stack, product, 500 + step) as traffic:
             traffic.acknowledged(3)
             assert "organization-shard-0" in run(stack, "shards", "--count", str(count))
             wait_for_shards(stack, shared(count))
@@ -85,7 +85,7 @@ def test_shards_come_and_go(stack: RunningStack, product: Product) -> None:
 def test_an_organization_gets_a_shard_of_its_own_and_gives_it_back(stack: RunningStack, product: Product) -> None:
     ledger, slot = Ledger(stack), slot_of(product.organization_id)
     dedicated = f"organization-shard-dedicated-{slot}"
-    with traffic_through(product, 510) as traffic:
+    with traffic_through(stack, product, 510) as traffic:
         traffic.acknowledged(3)
         run(stack, "organization", "dedicate", product.organization_id)
         wait_for_shards(stack, {*shared(2), dedicated})
@@ -95,7 +95,7 @@ def test_an_organization_gets_a_shard_of_its_own_and_gives_it_back(stack: Runnin
         )
         traffic.acknowledged(3)
     judge(traffic, product, ledger)
-    with traffic_through(product, 511) as traffic:
+    with traffic_through(stack, product, 511) as traffic:
         traffic.acknowledged(3)
         run(stack, "organization", "dedicate", "--off", product.organization_id)
         wait_for_shards(stack, shared(2))
@@ -108,7 +108,7 @@ def test_another_release_replaces_shards_one_by_one(stack: RunningStack, product
     ledger = Ledger(stack)
     for seed, command, version in ((520, ANOTHER_RELEASE, "another"), (521, COMMAND, None)):
         before = stack.shard_pids()
-        with traffic_through(product, seed) as traffic:
+        with traffic_through(stack, product, seed) as traffic:
             traffic.acknowledged(3)
             shown = run(stack, "shards", "--count", "2", command=command)
             assert version is None or shown.count(version) == 2
