@@ -122,6 +122,19 @@ async def test_a_vendor_that_is_away_is_waited_for_and_given_up_after_a_day(worl
     ]
 
 
+async def test_one_vendor_that_is_away_has_nobody_told_again_by_the_other(world: AlertWorld) -> None:
+    await world.called("call-1", 320 * 60)
+    sms = world.alerting
+    world.alerting = Alerting(UsageAlerts(world.pool), texting=None, mailing=sms._mailing, now=lambda: world.now)
+    world.messages.hanging_up = True
+    assert (await world.once()).pause_seconds is not None
+    world.messages.hanging_up = False
+    assert await world.notifications() == [("email", "sending", None), ("sms", "off", "no provider is set")]
+    world.alerting = sms
+    await world.tell_all()
+    assert world.got() == (0, 1), "what is settled stays settled"
+
+
 async def test_who_opted_out_is_not_written_to_and_a_refusal_holds_up_nobody(world: AlertWorld) -> None:
     await world.pool.execute(
         "insert into suppressions values ($1, 'email', $2, 'complaint')", UUID(world.organization_id), ADDRESS

@@ -133,6 +133,10 @@ async def test_each_mark_of_a_period_is_noticed_once_when_it_is_reached(
     booked = await world.book("call-2")
     assert booked is not None
     assert booked.alerts == [80]
+    await world.tell("call-2", duration_ms=2_000, ended_at=world.now)
+    again = await world.book("call-2")
+    assert again is not None
+    assert again.alerts == [], "noticed before"
     await asyncio.gather(*(world.called(f"more-{n}", 40) for n in range(5)))
     told = await world.rows(
         "select threshold_percent, limit_seconds from usage_alerts where organization_id = $1 order by 1"
