@@ -48,10 +48,10 @@ def action_items(analysis: Mapping[str, JSON], turns: Iterable[Mapping[str, JSON
     """Items of a call. A list the provider gave counts even when empty: it looked and found none."""
     lists = _provider_lists(analysis)
     if lists:
-        return ActionItems(source="provider", texts=_unique(_text_of(item) for each in lists for item in each))
+        return ActionItems(source="provider", texts=kept_texts(_text_of(item) for each in lists for item in each))
     said = (turn.get("text") for turn in turns if turn.get("role") in {"assistant", "user"})
     sentences = (sentence for text in said if isinstance(text, str) for sentence in _SENTENCE.split(text))
-    return ActionItems(source="rules", texts=_unique(sentence for sentence in sentences if _is_item(sentence)))
+    return ActionItems(source="rules", texts=kept_texts(sentence for sentence in sentences if _is_item(sentence)))
 
 
 def _is_item(sentence: str) -> bool:
@@ -80,7 +80,8 @@ def _text_of(item: JSON) -> str:
     return first_text(*(mapping(item).get(key) for key in _TEXT_KEYS), limit=MAX_LENGTH) or ""
 
 
-def _unique(texts: Iterable[str]) -> Sequence[str]:
+def kept_texts(texts: Iterable[str]) -> Sequence[str]:
+    """Each once, of bounded length and number, in the order given."""
     kept: dict[str, str] = {}
     for text in texts:
         trimmed = " ".join(text.split())[:MAX_LENGTH]

@@ -22,6 +22,8 @@ class WorkerSettings(BaseSettings):
     recordings_url: str
     """`s3://bucket/prefix` (with the usual AWS_* variables) or `file:///folder`."""
     vapi_base_url: str = "https://api.vapi.ai"
+    action_items_model: str | None = None
+    """As pydantic-ai names models, `openai:…`; its key is in its vendor's own variable. Without one, rules do."""
 
     # A vendor without its secrets is off: what would ask it says so and goes on.
     stripe_secret_key: SecretStr | None = None

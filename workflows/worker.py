@@ -45,6 +45,7 @@ from workflows.notifications_worker import notifications_worker
 from workflows.reconciliation_worker import reconciliation_worker
 from workflows.schedules import ensure_schedules
 from workflows.search_attributes import register_search_attributes
+from workflows.vendors.action_model import ActionModel
 from workflows.vendors.vapi import VapiClient
 
 _log = structlog.get_logger(__name__)
@@ -110,7 +111,7 @@ async def open_activities(
             recordings = RecordingStore(settings.recordings_url)
             yield Activities(
                 questions=ProviderQuestions(store, rows, vapi, key_of, searchable=searchable),
-                records=CallRecords(store, rows),
+                records=CallRecords(store, rows, model=_model(settings)),
                 copies=RecordingCopies(store, rows, vapi, recordings, notes, key_of=key_of, now=_now),
                 booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
                 billing=billing,
@@ -143,6 +144,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
             records.store_costs,
             records.store_actions,
             records.announce_processed,
+            records.find_actions,
             copies.note_recording_missing,
             activities.booking.book_usage,
             deliveries.enqueue_deliveries,
@@ -185,6 +187,10 @@ async def run_workers(workers: Sequence[Running]) -> None:
     async with asyncio.TaskGroup() as group:
         for worker in workers:
             group.create_task(worker.run())
+
+
+def _model(settings: WorkerSettings) -> ActionModel | None:
+    return None if settings.action_items_model is None else ActionModel(settings.action_items_model)
 
 
 def _now() -> int:

@@ -3,7 +3,7 @@
 from temporalio import activity
 
 from storage.processing import ProcessingStore
-from workflows.action_items import action_items
+from workflows.action_items import action_items, kept_texts
 from workflows.activities.internal_rows import InternalRow, InternalRows
 from workflows.call_report import CallReport, read_report
 from workflows.contracts import (
@@ -14,15 +14,17 @@ from workflows.contracts import (
     CallRef,
     ProcessedNote,
 )
-from workflows.step_contracts import ItemsOutcome
+from workflows.step_contracts import FIND_ACTIONS, ItemsOutcome
+from workflows.vendors.action_model import ActionModel
 
 
 class CallRecords:
     """Activities that touch Postgres alone: run as local activities. Each is safe to repeat."""
 
-    def __init__(self, store: ProcessingStore, rows: InternalRows) -> None:
+    def __init__(self, store: ProcessingStore, rows: InternalRows, *, model: ActionModel | None = None) -> None:
         self._store = store
         self._rows = rows
+        self._model = model
 
     @activity.defn(name=STORE_TRANSCRIPT)
     async def store_transcript(self, call: CallRef) -> None:
@@ -48,11 +50,27 @@ class CallRecords:
 
     @activity.defn(name=STORE_ACTIONS)
     async def store_actions(self, call: CallRef) -> ItemsOutcome:
-        """Keep the call's action items, replacing those of an earlier reading."""
+        """Keep the call's action items, replacing those of an earlier reading.
+
+        What rules found is kept at once, also where a model is to look closer: it stays if the model does not answer.
+        """
         report = await self._report(call)
         found = action_items(report.analysis, report.turns)
         await self._store.replace_actions(call.organization_id, call.call_id, source=found.source, texts=found.texts)
-        return ItemsOutcome.STORED
+        looks_closer = self._model is not None and found.source == "rules" and report.transcript != ""
+        return ItemsOutcome.ASK_MODEL if looks_closer else ItemsOutcome.STORED
+
+    @activity.defn(name=FIND_ACTIONS)
+    async def find_actions(self, call: CallRef) -> None:
+        """Have a model find the call's action items, in the place of those that rules found. Not a local activity.
+
+        Safe to repeat. Raises ProviderUnavailableError and RefusedError.
+        """
+        report = await self._report(call)
+        if self._model is None or not report.transcript:
+            return
+        texts = kept_texts(await self._model.find(report.transcript))
+        await self._store.replace_actions(call.organization_id, call.call_id, source="model", texts=texts)
 
     @activity.defn(name=ANNOUNCE_PROCESSED)
     async def announce_processed(self, note: ProcessedNote) -> None:
