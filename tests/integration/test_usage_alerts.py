@@ -21,6 +21,7 @@ NUMBER, ADDRESS = "+15550100001", "owner@clinic.example"
 class AlertWorld(BillingWorld):
     messages: MessageServer
     alerting: Alerting
+    mailing: Mailing
 
     async def recipient(self, channel: str, address: str, kind: str = "usage") -> None:
         await self.pool.execute(
@@ -59,10 +60,11 @@ async def world(database_url: str) -> AsyncIterator[AlertWorld]:
     ):
         made = await AlertWorld.on_plan(pool, "starter")
         made.messages = messages
+        made.mailing = Mailing(api=resend, sender="usage@supervisor.example")
         made.alerting = Alerting(
             UsageAlerts(pool),
             texting=Texting(api=twilio, sender="+15550109999"),
-            mailing=Mailing(api=resend, sender="usage@supervisor.example"),
+            mailing=made.mailing,
             now=lambda: made.now,
         )
         await made.recipient("sms", NUMBER)
@@ -124,13 +126,13 @@ async def test_a_vendor_that_is_away_is_waited_for_and_given_up_after_a_day(worl
 
 async def test_one_vendor_that_is_away_has_nobody_told_again_by_the_other(world: AlertWorld) -> None:
     await world.called("call-1", 320 * 60)
-    sms = world.alerting
-    world.alerting = Alerting(UsageAlerts(world.pool), texting=None, mailing=sms._mailing, now=lambda: world.now)
+    both = world.alerting
+    world.alerting = Alerting(UsageAlerts(world.pool), texting=None, mailing=world.mailing, now=lambda: world.now)
     world.messages.hanging_up = True
     assert (await world.once()).pause_seconds is not None
     world.messages.hanging_up = False
     assert await world.notifications() == [("email", "sending", None), ("sms", "off", "no provider is set")]
-    world.alerting = sms
+    world.alerting = both
     await world.tell_all()
     assert world.got() == (0, 1), "what is settled stays settled"
 
