@@ -14,7 +14,7 @@ from storage.meter import MeterOutbox
 from storage.postgres import Pool
 from storage.usage_alerts import UsageAlerts
 from workflows.activities.aggregation import Aggregation
-from workflows.activities.alerting import Alerting, Mailing, Texting
+from workflows.activities.alerting import Alerting
 from workflows.activities.billing_cycle import BillingCycles
 from workflows.activities.duty_sweep import DutySweep
 from workflows.activities.meter_equality import MeterEquality
@@ -25,12 +25,11 @@ from workflows.billing_cycle import BillingCyclesWorkflow, BillingCycleWorkflow
 from workflows.billing_sweep import BillingSweepWorkflow
 from workflows.config import WorkerSettings
 from workflows.duty_nudges import DutyNudges
+from workflows.messaging import Messaging
 from workflows.meter_equality import MeterEqualityWorkflow
 from workflows.organization_duty import OrganizationDutyWorkflow
 from workflows.usage_aggregation import UsageAggregationWorkflow
-from workflows.vendors.resend_api import ResendApi
 from workflows.vendors.stripe_api import StripeApi
-from workflows.vendors.twilio_api import TwilioApi
 
 _MAX_ACTIVITIES = 20
 
@@ -66,9 +65,9 @@ class BillingActivities:
 
 @asynccontextmanager
 async def open_billing(
-    settings: WorkerSettings, pool: Pool, *, now: Callable[[], int]
+    settings: WorkerSettings, pool: Pool, messaging: Messaging, *, now: Callable[[], int]
 ) -> AsyncGenerator[BillingActivities]:
-    """The activities, with the vendors that are set; their connections end with the context."""
+    """The activities, with Stripe if it is set; its connections end with the context."""
     async with AsyncExitStack() as opened:
         nudges = await opened.enter_async_context(DutyNudges().running())
         stripe: StripeApi | None = None
@@ -80,35 +79,13 @@ async def open_billing(
         yield BillingActivities(
             nudges=nudges,
             metering=metering,
-            alerting=Alerting(
-                alerts,
-                texting=await _texting(settings, opened),
-                mailing=await _mailing(settings, opened),
-                now=now,
-            ),
+            alerting=Alerting(alerts, messaging, now=now),
             aggregation=Aggregation(pool, Ledger(pool), now=now, nudge=nudges.nudge),
             events=StripeEvents(account, outbox, stripe, now=now),
             cycles=BillingCycles(account, stripe, now=now, nudge=nudges.nudge),
             equality=MeterEquality(account, outbox, metering, stripe, now=now),
             sweep=DutySweep(outbox, alerts, account, nudges, now=now),
         )
-
-
-async def _texting(settings: WorkerSettings, opened: AsyncExitStack) -> Texting | None:
-    sid, token, sender = settings.twilio_account_sid, settings.twilio_auth_token, settings.twilio_from
-    if sid is None or token is None or sender is None:
-        return None
-    api = await opened.enter_async_context(TwilioApi(sid, token.get_secret_value(), settings.twilio_base_url))
-    base = settings.public_base_url
-    return Texting(api=api, sender=sender, status_callback=f"{base.rstrip('/')}/webhooks/twilio" if base else None)
-
-
-async def _mailing(settings: WorkerSettings, opened: AsyncExitStack) -> Mailing | None:
-    key, sender = settings.resend_api_key, settings.resend_from
-    if key is None or sender is None:
-        return None
-    api = await opened.enter_async_context(ResendApi(key.get_secret_value(), settings.resend_base_url))
-    return Mailing(api=api, sender=sender)
 
 
 def billing_worker(client: Client, activities: BillingActivities, **options: Any) -> Worker:

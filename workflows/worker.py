@@ -101,9 +101,9 @@ async def open_activities(
     try:
         async with (
             VapiClient(settings.vapi_base_url) as vapi,
-            open_billing(settings, pool, now=_now) as billing,
-            open_deliveries(settings) as deliveries,
             open_messaging(settings) as messaging,
+            open_billing(settings, pool, messaging, now=_now) as billing,
+            open_deliveries(settings) as deliveries,
         ):
             store = ProcessingStore(pool)
             rows = InternalRows(inbox, now=_now, notify=notify)

@@ -10,8 +10,9 @@ from storage.postgres import open_pool
 from storage.usage_alerts import UsageAlerts
 from tests.fakes.message_server import ACCOUNT, MessageServer, running_messages
 from tests.integration.billing_world import DAY, BillingWorld
-from workflows.activities.alerting import Alerting, Mailing, Texting
+from workflows.activities.alerting import Alerting
 from workflows.billing_contracts import OrganizationRef, Round
+from workflows.messaging import Mailing, Messaging, Texting
 from workflows.vendors.resend_api import ResendApi
 from workflows.vendors.twilio_api import TwilioApi
 
@@ -61,12 +62,8 @@ async def world(database_url: str) -> AsyncIterator[AlertWorld]:
         made = await AlertWorld.on_plan(pool, "starter")
         made.messages = messages
         made.mailing = Mailing(api=resend, sender="usage@supervisor.example")
-        made.alerting = Alerting(
-            UsageAlerts(pool),
-            texting=Texting(api=twilio, sender="+15550109999"),
-            mailing=made.mailing,
-            now=lambda: made.now,
-        )
+        messaging = Messaging(texting=Texting(api=twilio, sender="+15550109999"), mailing=made.mailing)
+        made.alerting = Alerting(UsageAlerts(pool), messaging, now=lambda: made.now)
         await made.recipient("sms", NUMBER)
         await made.recipient("email", ADDRESS)
         await made.recipient("sms", "+15550100002", kind="call-completed")
@@ -127,7 +124,7 @@ async def test_a_vendor_that_is_away_is_waited_for_and_given_up_after_a_day(worl
 async def test_one_vendor_that_is_away_has_nobody_told_again_by_the_other(world: AlertWorld) -> None:
     await world.called("call-1", 320 * 60)
     both = world.alerting
-    world.alerting = Alerting(UsageAlerts(world.pool), texting=None, mailing=world.mailing, now=lambda: world.now)
+    world.alerting = Alerting(UsageAlerts(world.pool), Messaging(mailing=world.mailing), now=lambda: world.now)
     world.messages.hanging_up = True
     assert (await world.once()).pause_seconds is not None
     world.messages.hanging_up = False
@@ -150,7 +147,7 @@ async def test_who_opted_out_is_not_written_to_and_a_refusal_holds_up_nobody(wor
 
 
 async def test_without_vendors_nothing_hangs(world: AlertWorld) -> None:
-    world.alerting = Alerting(UsageAlerts(world.pool), texting=None, mailing=None, now=lambda: world.now)
+    world.alerting = Alerting(UsageAlerts(world.pool), Messaging(), now=lambda: world.now)
     await world.called("call-1", 320 * 60)
     await world.tell_all()
     assert await world.notifications() == [

@@ -1,7 +1,6 @@
 """People are told that a share of the organization's minutes is used: once each, by text message and email."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -12,8 +11,8 @@ from actors.domain.local_day import local_date
 from storage.usage_alerts import PENDING, SENDING, Message, Recipient, UsageAlert, UsageAlerts
 from workflows.billing_contracts import TELL_USAGE_ALERTS, OrganizationRef, Round
 from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
-from workflows.vendors.resend_api import ResendApi
-from workflows.vendors.twilio_api import SentMessage, TwilioApi
+from workflows.messaging import Messaging
+from workflows.vendors.twilio_api import SentMessage
 
 _log = structlog.get_logger(__name__)
 
@@ -21,32 +20,13 @@ _GIVEN_UP_MS: Final = 20 * 3_600_000
 """A warning a day late warns nobody; and Resend remembers an idempotency key no longer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Texting:
-    """Text messages by Twilio, from a number of ours. `status_callback`: where it tells what becomes of them."""
-
-    api: TwilioApi
-    sender: str
-    status_callback: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mailing:
-    """Emails by Resend."""
-
-    api: ResendApi
-    sender: str
-
-
 class Alerting:
     """An activity of the billing queue. A channel that is None is off: its messages say so."""
 
-    def __init__(
-        self, alerts: UsageAlerts, *, texting: Texting | None, mailing: Mailing | None, now: Callable[[], int]
-    ) -> None:
+    def __init__(self, alerts: UsageAlerts, messaging: Messaging, *, now: Callable[[], int]) -> None:
         self._alerts = alerts
-        self._texting = texting
-        self._mailing = mailing
+        self._texting = messaging.texting
+        self._mailing = messaging.mailing
         self._now = now
 
     @activity.defn(name=TELL_USAGE_ALERTS)
