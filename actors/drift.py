@@ -30,7 +30,8 @@ async def repaired(state: Organization, journal: Journal) -> tuple[Organization,
     standing = await journal.standing(state.organization_id, state.today.day, state.time_zone)
     suspects, findings = _suspects(state, standing), list[Finding]()
     # A repeated delivery tells the owner nothing: the count is read, and to differ in it is no drift.
-    state = replace(state, today=replace(state.today, duplicates=standing.today.duplicates))
+    if state.today.duplicates != standing.today.duplicates:
+        state = replace(state, today=replace(state.today, duplicates=standing.today.duplicates))
     if standing.apply_sequence != state.apply_sequence:
         missed = await journal.rows_after(state.organization_id, state.apply_sequence)
         suspects |= {row.call_id for row in missed if row.call_id is not None}

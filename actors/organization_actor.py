@@ -26,6 +26,7 @@ from actors.domain.judging import incidents_changed
 from actors.domain.local_day import local_date
 from actors.domain.organization import Organization, Round, changes_between, decide, decide_all, recall
 from actors.domain.policy import policy_facts
+from actors.domain.quick import quick
 from actors.domain.readings import is_watched
 from actors.domain.views import View, counters_update, feed_entry, state_view
 from actors.drift import repaired
@@ -50,6 +51,7 @@ CALLS_SAVED_PER_PAUSE = 500
 Item: TypeAlias = InboxRow | Hear | Forget | Tick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardSnapshot:
     """The board at a position of the feed: exactly what the entries up to `position` amount to."""
@@ -243,7 +245,9 @@ class OrganizationActor:
         self._feed.append((self._n, entry))
 
     def _today(self) -> date:
-        return local_date(self._ports.clock.now(), self.state.time_zone)
+        now, today = self._ports.clock.now(), self.state.today
+        # `date.min` asks for the figures to be read anew, whatever day it is.
+        return today.day if today.covers(now) and today.day != date.min else local_date(now, self.state.time_zone)
 
     async def _count_anew(self) -> None:
         self.state = replace(self.state, today=replace(self.state.today, day=date.min), used=MonthUse())

@@ -11,6 +11,7 @@ from actors.api_limits import Grant, Granting
 from actors.arrivals import Arrivals
 from actors.domain.commands import Forget, InboxRow, Tick
 from actors.domain.json_types import JSON
+from actors.domain.quick import quick
 from actors.domain.slot_ledger import slots_view
 from actors.domain.views import View
 from actors.effect_runner import EffectRunner
@@ -32,6 +33,7 @@ from actors.watches import Watches
 log = structlog.get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
+SAVE_SECONDS = 0.5
 OVERDUE_MS = 2_000
 SWEEP_ROWS = 1_000
 IDLE_MS = 15 * 60_000
@@ -43,6 +45,7 @@ SAVES_AT_ONCE = 16
 FAILED_SHOWN = 20
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAnswer:
     """What became of a delivery: rows that were not accepted stay in the inbox for the sweep."""
@@ -205,7 +208,7 @@ class Shard:
             (self._keeper.keep, RENEW_SECONDS),
             (self._sweep_rows, SWEEP_SECONDS),
             (self._sweep_effects, SWEEP_SECONDS),
-            (self._save, SWEEP_SECONDS / 2),
+            (self._save, SAVE_SECONDS),
             (self._tidy, TIDY_SECONDS),
             (self._check, CHECK_SECONDS),
             (self._tick, TICK_SECONDS),
@@ -308,7 +311,8 @@ class Shard:
             for delivery in overdue:
                 if not isinstance(delivery.item, Watch):
                     self._arrivals.post(delivery.organization_id, delivery.item)
-            await self._arrivals.settled([delivery.organization_id for delivery in overdue], seconds=SWEEP_SECONDS)
+            if overdue:
+                await self._arrivals.settled([delivery.organization_id for delivery in overdue], seconds=SWEEP_SECONDS)
             progress = len(overdue) == limit and self._rounds.applied > applied
 
     async def _sweep_effects(self) -> None:

@@ -15,7 +15,7 @@ from actors.ports import HourCount, Snapshot, StaleOwnerError
 from storage.journal import local_midnight
 from storage.redis import answered
 
-FORMAT = 5
+FORMAT = 6
 """Raised when Organization changes in a way an older or newer release would misread."""
 
 SNAPSHOT_SECONDS = 24 * 3600

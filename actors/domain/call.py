@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from operator import attrgetter
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from actors.domain.conversation import Conversation, Speech, SpeechSign, ToolsFailed
+from actors.domain.quick import quick
 from actors.domain.replacing import replaced
 
 
@@ -48,8 +49,7 @@ class Source(IntEnum):
     REPORT = 30
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Precedence:
+class Precedence(NamedTuple):
     """Decides between two values of one field: source, then provider time (ms), then the event's digest."""
 
     source: int
@@ -57,6 +57,7 @@ class Precedence:
     digest: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFields:
     """What a message says about its call. None means the message does not say. Times are ms since the epoch."""
@@ -91,6 +92,7 @@ _told: "Callable[[CallFields], tuple[str | int | Conversation | None, ...]]" = a
 _EARLIEST_WINS = frozenset({"queued_at", "ringing_at", "answered_at", "forwarded_at"})
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One durable sign of a call, as the inbox holds it.
@@ -114,6 +116,7 @@ class Observation:
     delivered: bool = True
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
     """Something said. `at` is our time in ms; a partial one is replaced by the next of the same role."""
@@ -132,6 +135,7 @@ UTTERANCES_KEPT = 30
 _REQUEST = "assistant-request"
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A call's record: the merge of every observation of it.

@@ -8,9 +8,11 @@ from actors.domain.alarm_rules import Rule
 from actors.domain.alarms import Incident, Key
 from actors.domain.call import Call, Utterance
 from actors.domain.policy import Policy
+from actors.domain.quick import quick
 from actors.domain.replacing import replaced
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallChanged:
     """A call's record is now `call`. `kind` is the message that changed it."""
@@ -19,6 +21,7 @@ class CallChanged:
     kind: str
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallHeard:
     """Chatter renewed a call's evidence; `utterance` if something was said. Not durable."""
@@ -27,6 +30,7 @@ class CallHeard:
     utterance: Utterance | None
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallProcessed:
     """Post-call processing finished; the record is `call`."""
@@ -34,6 +38,7 @@ class CallProcessed:
     call: Call
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallForgotten:
     """An ended call left memory. Its record stays in Postgres."""
@@ -67,6 +72,7 @@ class AlarmRulesConfigured:
 IncidentChange: TypeAlias = Literal["opened", "acknowledged", "muted", "recovered", "resolved"]
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentChanged:
     """An incident is now `incident`."""
@@ -75,6 +81,7 @@ class IncidentChanged:
     kind: IncidentChange
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreachesNoted:
     """Breaches that do not last long enough yet, and ended incidents that leave memory. Volatile, told to nobody."""

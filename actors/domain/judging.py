@@ -7,8 +7,10 @@ from typing import TypeAlias
 from actors.domain.alarm_rules import Rule
 from actors.domain.alarms import MUTED_FOR_MS, Alarms, Evidence, Incident, Key, open_incident
 from actors.domain.events import BreachesNoted, Event, IncidentChange, IncidentChanged
+from actors.domain.quick import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A metric's value, out of how many cases if it is a share, and the call that shows it best."""
@@ -114,6 +116,8 @@ def _recovered(held: Incident, at: int) -> Event:
 
 def _cooled(alarms: Alarms, at: int, *, changed: set[Key]) -> frozenset[Key]:
     """Ended incidents that memory has no more use for."""
+    if not alarms.incidents:
+        return frozenset()
     rules = {rule.name: rule for rule in alarms.rules}
     return frozenset(
         key

@@ -17,6 +17,7 @@ from actors.domain.call import Call
 from actors.domain.concurrency import Concurrency, Span
 from actors.domain.histogram import Histogram
 from actors.domain.local_day import day_bounds
+from actors.domain.quick import quick
 from actors.domain.replacing import replaced
 
 SERVICE_LEVEL_MS = 20_000
@@ -192,6 +193,7 @@ def measured(call: Call) -> Measured:
     )
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCounters:
     """The figures of `day`. Sums, histograms and `concurrency` are over calls; see `Measured` for each term.
@@ -266,6 +268,8 @@ class DayCounters:
         spans: list[tuple[Span | None, Span | None]] = []
         gone, new = _Values(), _Values()
         for before, after in changes:
+            if before == after:
+                continue
             spans.append((before.span if before is not None else None, after.span))
             if not self.covers(after.created_at):
                 continue
@@ -275,6 +279,8 @@ class DayCounters:
                 gone.take(before)
             new.take(after)
             sums = tuple(map(add, sums, map(sub, sums_of(after), old)))
+        if not spans:
+            return self
         changed = {
             name: getattr(self, name) + change for name, change in zip(Sums._fields, sums, strict=True) if change
         }

@@ -47,10 +47,12 @@ from actors.domain.judging import acknowledge, judge, mute, resolve
 from actors.domain.metrics import DayCounters, measured
 from actors.domain.placement import placement_outcome
 from actors.domain.policy import Policy, policy_from
+from actors.domain.quick import quick
 from actors.domain.readings import measure
 from actors.domain.replacing import replaced
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
     """Calls that are not ended or ended within the hour, and today's figures.
@@ -72,6 +74,7 @@ class Organization:
     alarms: Alarms = field(default_factory=Alarms)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a command makes happen. The caller commits to Postgres, then evolves, then runs the effects.
@@ -275,6 +278,7 @@ def _counted(state: Organization, before: Organization, events: Sequence[Event])
     return replaced(state, today=state.today.replacing_all(changes))
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """A batch decided on a copy: the state to swap in once Postgres has accepted the rest.
@@ -330,6 +334,8 @@ def _in_order(state: Organization, items: Sequence[InboxRow | Hear | Forget | Ti
 
 def recall(organization_id: str, rows: Sequence[InboxRow]) -> Mapping[str, Call]:
     """The calls that `rows`, complete histories in order of apply_sequence, amount to."""
+    if not rows:
+        return {}
     blank = Organization(organization_id=organization_id, name="", time_zone="UTC", today=DayCounters(day=date.min))
     return without_figures(blank, rows).calls
 

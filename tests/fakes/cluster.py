@@ -1,8 +1,9 @@
 """Shards in one simulated process each, routed to as in production, and what can happen to them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any, TypeVar
 from uuid import UUID
@@ -34,11 +35,12 @@ class Node:
     ended: bool = False
     under_way: set["asyncio.Task[Any]"] = field(default_factory=set["asyncio.Task[Any]"])
 
-    def finished(self, call: "asyncio.Task[Any]") -> None:
+    def finished(self, waited: "asyncio.Future[None]", call: "asyncio.Task[Any]") -> None:
         """Whoever called may have given up: what it came to is looked at here."""
         self.under_way.discard(call)
         if not call.cancelled():
             call.exception()
+        _over(waited)
 
 
 class Cluster:
@@ -117,18 +119,17 @@ class Cluster:
     def find(self, name: str) -> "Handle":
         return Handle(self, name)
 
-    async def call(self, name: str, method: Callable[[Shard], Awaitable[T]]) -> T:
+    async def call(self, name: str, method: Callable[[Shard], Coroutine[Any, Any, T]]) -> T:
         """Call a shard over the network, as Ray does."""
         await self._network.ask(int)
         node = self.nodes.get(name)
         if node is None or node.ended:
             raise UnavailableError(f"{name} is gone")
         context = node.process.context.copy()
-        call: asyncio.Task[T] = self._loop.create_task(_awaited(method(node.shard)), context=context)
+        call: asyncio.Task[T] = self._loop.create_task(method(node.shard), context=context)
         node.under_way.add(call)
         waited: asyncio.Future[None] = self._loop.create_future()
-        call.add_done_callback(node.finished)
-        call.add_done_callback(lambda _: _over(waited))
+        call.add_done_callback(partial(node.finished, waited))
         timer = self._loop.call_later(PATIENCE_SECONDS, _over, waited)
         try:
             await waited
@@ -195,7 +196,3 @@ class Handle:
 def _over(waited: "asyncio.Future[None]") -> None:
     if not waited.done():
         waited.set_result(None)
-
-
-async def _awaited(work: Awaitable[T]) -> T:
-    return await work

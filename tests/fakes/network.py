@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, TypeVar, cast
 
@@ -46,17 +47,17 @@ class Network:
     ) -> None:
         self._loop = loop
         self._happened = happened
-        self._random = random
+        self._draw = random.random
         self._faults = faults
         self._servers = Context()
 
     def ask(self, serve: Callable[..., T], *args: Any, **named: Any) -> "asyncio.Future[T]":
         """Have the server do it, sooner or later. Fails with what `serve` raises, and with UnavailableError."""
-        loop, faults, draw = self._loop, self._faults, self._random.random()
+        loop, faults, draw = self._loop, self._faults, self._draw()
         answer: asyncio.Future[T] = loop.create_future()
         if slow := draw > 1 - faults.slow:
             self._happened["a request is slow"] += 1
-        delay = self._random.random() * (PATIENCE_SECONDS - 0.1 if slow else 0.004)
+        delay = self._draw() * (PATIENCE_SECONDS - 0.1 if slow else 0.004)
         if draw < faults.unavailable:
             self._happened["a server is away"] += 1
             loop.call_later(delay, _refuse, answer, context=self._servers)
@@ -89,12 +90,7 @@ class _Port:
         self._servers = servers
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[Any]]:
-        ask, serve = self._network.ask, getattr(self._servers, method)
-
-        def call(*args: Any, **named: Any) -> Awaitable[Any]:
-            return ask(serve, *args, **named)
-
-        self.__dict__[method] = call
+        call = self.__dict__[method] = partial(self._network.ask, getattr(self._servers, method))
         return call
 
 

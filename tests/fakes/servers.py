@@ -138,7 +138,8 @@ class Tenant:
 
     def sums(self, day: date, calls: Mapping[str, Call]) -> DayCounters:
         counters = DayCounters.of(day, self.time_zone, map(measured, calls.values()))
-        return replace(counters, repairs=repairs_of(self.history, counters))
+        repairs = repairs_of(self.history, counters)
+        return replace(counters, repairs=repairs) if repairs else counters
 
 
 @dataclass(slots=True)

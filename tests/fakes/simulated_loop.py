@@ -3,7 +3,7 @@
 import asyncio
 from asyncio import _set_running_loop as set_running_loop  # pyright: ignore[reportPrivateUsage]  # for loops' authors
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from heapq import heappop, heappush
 from random import Random
@@ -34,15 +34,10 @@ class Process:
         """Call `on_death`, which stops it, before its step of that number from now on; 1 is the next."""
         self.dies_at, self.on_death, self._counted_from = self.steps + step, on_death, self.steps
 
-    def takes(self, step: "_Step") -> bool:
-        """Whether it takes a step now; one that is stopped keeps it until it is resumed."""
-        if not self.stopped:
-            self.steps += 1
-            if self.steps == self.dies_at:
-                self.on_death()
-        if self.stopped:
-            self.held.append(step)
-        return not self.stopped
+    def dies_now(self) -> bool:
+        """Whether it stops instead of taking the step that it has come to."""
+        self.on_death()
+        return self.stopped
 
     def steps_told(self) -> int:
         """How many steps it took; from now on it takes as many as it likes."""
@@ -58,15 +53,14 @@ class _Step(list[Any]):
 
     __slots__ = ()
 
-    def cancel(self) -> None:
-        self.clear()
+    cancel = list[Any].clear
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
     """Runs what the actors use of asyncio. Timers of one moment fire in the order the seed gives."""
 
     def __init__(self, random: Random) -> None:
-        self._random = random
+        self._draw = random.random
         self._now = 0.0
         self._ready: deque[_Step] = deque()
         self._timers: list[tuple[float, float, _Step]] = []
@@ -83,8 +77,8 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """The simulated time, whoever asks."""
         return self._now
 
-    def get_debug(self) -> bool:
-        return False
+    # It never does. Every future and every task asks, so no line of Python answers.
+    get_debug = bool  # pyright: ignore[reportAssignmentType]
 
     def is_running(self) -> bool:
         return True
@@ -109,19 +103,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self._at(self._now + delay, callback, args, context)
+        step = _Step((callback, args, copy_context() if context is None else context))
+        heappush(self._timers, (self._now + delay, self._draw(), step))
+        return step  # pyright: ignore[reportReturnType]  # as above
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        return self._at(when + self._now - self.time(), callback, args, context)
-
-    def _at(
-        self, when: float, callback: Callable[..., object], args: Sequence[Any], context: Context | None
-    ) -> asyncio.TimerHandle:
-        step = _Step((callback, args, copy_context() if context is None else context))
-        heappush(self._timers, (when, self._random.random(), step))
-        return step  # pyright: ignore[reportReturnType]  # as above
+        return self.call_later(when - self.time(), callback, *args, context=context)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         self.faults.append(context)
@@ -162,10 +151,18 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             while timers and timers[0][0] <= self._now:
                 ready.append(heappop(timers)[2])
             for _ in range(len(ready)):
-                if step := ready.popleft():
-                    process = step[2].get(_PROCESS)
-                    if process is None or process.takes(step):
-                        step[2].run(step[0], *step[1])
+                if not (step := ready.popleft()):
+                    continue
+                callback, args, context = step
+                if (process := context.get(_PROCESS)) is not None:
+                    if process.stopped:
+                        process.held.append(step)
+                        continue
+                    process.steps += 1
+                    if process.steps == process.dies_at and process.dies_now():
+                        process.held.append(step)
+                        continue
+                context.run(callback, *args)
 
     async def _end_all(self) -> None:
         # Known here, in the order they began: asyncio's own list holds those of every loop, dead ones too.

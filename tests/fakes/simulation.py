@@ -50,6 +50,7 @@ BOUNDS = {
     "actors.residents.COMING_UP": 3,
     "actors.shard.CHECK_MS": 3_000,
     "actors.shard.CHECK_SECONDS": 1.5,
+    "actors.shard.SAVE_SECONDS": 1.0,
     "actors.shard.TICK_SECONDS": 2.0,
     "actors.shard.SWEEP_ROWS": 6,
     "actors.shard.TIDY_SECONDS": 3.0,
