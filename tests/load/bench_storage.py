@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,14 +36,13 @@ from storage.tenant import Claims
 from tests.load import storage_rows
 from tests.load.storage_queries import QUERIES, Sample
 from tests.load.storage_rows import CALL_COLUMNS, INBOX_COLUMNS, KEY_COLUMNS, TRANSCRIPT_COLUMNS, Call, Tenants
+from tests.load.storage_writes import HOURS, copied_indexed, copy_in, upserted
 
 BUDGET_MS: Final = 50.0
 RLS_BUDGET_PERCENT: Final = 10.0
 COPY_BUDGET: Final = 50_000.0
-UPSERT_BUDGET: Final = 20_000.0
 TRANSCRIPTS: Final = 0.02
 RECENT: Final = 0.02
-_HOURS: Final = 3_600.0
 _PARTITION = re.compile(r"^(\w+)_\d{4}_\d{2}$")
 
 
@@ -55,9 +54,11 @@ class Size:
     organizations: int = 1_000
     upserted: int = 100_000
     asked: int = 300
+    memory_mib: int = 2_048
+    """`shared_buffers`: what a database of ten million calls is given, not what a stack on one machine takes."""
 
 
-SHORT: Final = Size(calls=3_000, organizations=20, upserted=1_000, asked=5)
+SHORT: Final = Size(calls=3_000, organizations=20, upserted=1_000, asked=5, memory_mib=64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +79,14 @@ class Report:
 
 async def measure(size: Size, console: Console) -> Report:
     """Everything, on a server of its own."""
-    async with _database() as pool:
+    async with _database(size.memory_mib) as pool:
         tenants = await _organizations(pool, size.organizations)
         until = storage_rows.now()
         async with _indexed_afterwards(pool, console):
             samples, per_second = await _load(pool, tenants, size, until, console)
-        await pool.execute("vacuum analyze", timeout=_HOURS)
-        upserts = await _upserts(pool, tenants, size)
-        indexed = await _copy_indexed(pool, tenants, size)
+        await pool.execute("vacuum analyze", timeout=HOURS)
+        upserts = await upserted(pool, tenants, size.upserted)
+        indexed = await copied_indexed(pool, tenants, size.upserted)
         timed = [await _time(pool, name, samples, size.asked) for name in QUERIES]
         overhead = await _overhead(pool, samples, size.asked)
         stored = await pool.fetchval("select pg_database_size(current_database())")
@@ -93,6 +94,7 @@ async def measure(size: Size, console: Console) -> Report:
         figures=[
             Figure(name="calls stored", unit="rows", value=size.calls),
             Figure(name="size of the database", unit="MiB", value=stored / 2**20),
+            Figure(name="memory of its server (shared_buffers)", unit="MiB", value=size.memory_mib),
             *per_second,
             indexed,
             *upserts,
@@ -131,19 +133,19 @@ async def _load(
         bar = progress.add_task("calls", total=size.calls)
         for chunk in storage_rows.calls(tenants, size.calls, until=until, seed=1):
             took, took_keys = await asyncio.gather(
-                _copy(pool, "calls", CALL_COLUMNS, map(storage_rows.call_line, chunk)),
-                _copy(pool, "call_keys", KEY_COLUMNS, map(storage_rows.key_line, chunk)),
+                copy_in(pool, "calls", CALL_COLUMNS, map(storage_rows.call_line, chunk)),
+                copy_in(pool, "call_keys", KEY_COLUMNS, map(storage_rows.key_line, chunk)),
             )
             seconds, keys = seconds + took, keys + took_keys
             told = [storage_rows.transcript_line(each, rng) for each in chunk if rng.random() < TRANSCRIPTS]
-            await _copy(pool, "call_transcripts", TRANSCRIPT_COLUMNS, told)
+            await copy_in(pool, "call_transcripts", TRANSCRIPT_COLUMNS, told)
             done = size.calls - progress.tasks[bar].completed
             if done <= max(size.calls * RECENT, 10_000):
                 lines: list[str] = []
                 for each in chunk:
                     lines += storage_rows.inbox_lines(each, sequence)
                     sequence += 3
-                await _copy(pool, "webhook_inbox", INBOX_COLUMNS, lines)
+                await copy_in(pool, "webhook_inbox", INBOX_COLUMNS, lines)
             samples += [_sample(each, until) for each in rng.sample(chunk, min(len(chunk), 20))]
             progress.update(bar, advance=len(chunk))
     rng.shuffle(samples)
@@ -174,7 +176,7 @@ async def _indexed_afterwards(pool: Pool, console: Console) -> AsyncGenerator[No
         await connection.execute("set maintenance_work_mem = '512MB'")
         for index in indexes:
             began = time.perf_counter()
-            await connection.execute(index["definition"].replace(" ON ONLY ", " ON "), timeout=_HOURS)
+            await connection.execute(index["definition"].replace(" ON ONLY ", " ON "), timeout=HOURS)
             console.print(f"{index['name']} built in {time.perf_counter() - began:.0f} s")
 
 
@@ -187,75 +189,6 @@ def _sample(call: Call, until: Any) -> Sample:
         assistant_id=f"assistant-{call.organization_id[:8]}-0",
         now=until,
     )
-
-
-async def _copy(pool: Pool, table: str, columns: Sequence[str], lines: Iterable[str]) -> float:
-    """Seconds that Postgres took."""
-    text = "\n".join(lines)
-    if not text:
-        return 0.0
-    data = f"{text}\n".encode()
-
-    async def source() -> AsyncIterator[bytes]:
-        for place in range(0, len(data), 1 << 20):
-            yield data[place : place + (1 << 20)]
-
-    async with pool.acquire() as connection:
-        began = time.perf_counter()
-        await connection.copy_to_table(table, source=source(), columns=list(columns), timeout=_HOURS)
-        return time.perf_counter() - began
-
-
-async def _copy_indexed(pool: Pool, tenants: Tenants, size: Size) -> Figure:
-    """New calls of all the months into tables that have every index, as a product that works has them."""
-    seconds = 0.0
-    for chunk in storage_rows.calls(tenants, size.upserted, until=storage_rows.now(), seed=3):
-        seconds += await _copy(pool, "calls", CALL_COLUMNS, map(storage_rows.call_line, chunk))
-    return Figure(name="COPY into calls with every index", unit="rows/s", value=size.upserted / seconds)
-
-
-async def _upserts(pool: Pool, tenants: Tenants, size: Size) -> list[Figure]:
-    """Half of the rows are there already. By JSON as the actors' batches, and by COPY into a temporary table."""
-    chunks = list(storage_rows.calls(tenants, size.upserted, until=storage_rows.now(), seed=2))
-    rows = [call for chunk in chunks for call in chunk]
-    columns = ", ".join(CALL_COLUMNS)
-    changed = ", ".join(f"{name} = excluded.{name}" for name in CALL_COLUMNS if name not in {"id", "created_at"})
-    conflict = f"on conflict (id, created_at) do update set {changed}"
-    lines = [storage_rows.call_line(call) for call in rows]
-    await _copy(pool, "calls", CALL_COLUMNS, lines[::2])
-    unnest = f"""insert into calls ({columns})
-        select {columns} from jsonb_populate_recordset(null::calls, $1) {conflict}"""  # noqa: S608  # names of columns
-    records = [_record(line) for line in lines]
-    began = time.perf_counter()
-    for place in range(0, len(records), 1_000):
-        await pool.execute(unnest, records[place : place + 1_000], timeout=_HOURS)
-    by_json = time.perf_counter() - began
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute("create temporary table incoming (like calls including defaults) on commit drop")
-        began = time.perf_counter()
-        await connection.copy_to_table("incoming", source=_bytes(lines), columns=list(CALL_COLUMNS), timeout=_HOURS)
-        merged = f"insert into calls ({columns}) select {columns} from incoming {conflict}"  # noqa: S608  # names of columns
-        await connection.execute(merged, timeout=_HOURS)
-        by_copy = time.perf_counter() - began
-    return [
-        Figure(name="upsert of 1,000 calls a statement", unit="rows/s", value=len(rows) / by_json),
-        Figure(
-            name=f"upsert of {len(rows):,} calls by COPY",
-            unit="rows/s",
-            value=len(rows) / by_copy,
-            budget=UPSERT_BUDGET,
-            at_least=True,
-        ),
-    ]
-
-
-def _record(line: str) -> dict[str, str]:
-    return {name: told for name, told in zip(CALL_COLUMNS, line.split("\t"), strict=True) if told != r"\N"}
-
-
-async def _bytes(lines: Sequence[str]) -> AsyncIterator[bytes]:
-    for place in range(0, len(lines), 5_000):
-        yield ("\n".join(lines[place : place + 5_000]) + "\n").encode()
 
 
 async def _time(pool: Pool, name: str, samples: Sequence[Sample], asked: int) -> Timed:
@@ -340,9 +273,11 @@ async def _fastest(connection: Connection, text: str, told: Sequence[Any]) -> fl
 
 
 @asynccontextmanager
-async def _database() -> AsyncGenerator[Pool]:
+async def _database(memory_mib: int) -> AsyncGenerator[Pool]:
     folder = Path(tempfile.mkdtemp(prefix="call-supervisor-bench-"))
-    server = start_postgres(folder / "postgres", password=secrets.token_hex(16), durable=False)
+    server = start_postgres(
+        folder / "postgres", password=secrets.token_hex(16), durable=False, shared_buffers=f"{memory_mib}MB"
+    )
     try:
         await migrate(server.url)
         pool = await open_pool(server.url, size=4, name="bench", statement_seconds=120)
