@@ -1,7 +1,7 @@
 """An organization's calls of months that were archived, as if they were still in Postgres.
 
-Every method takes the reads of the request first and looks into the files afterwards: a row that Postgres no longer
-showed was in them before. What Postgres shows counts over the files.
+The reads of the request are of a moment before any look into the files: a row that Postgres no longer showed was in
+them before. What Postgres shows counts over the files.
 """
 
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from storage.archive import may_be_archived
 from storage.archive_files import Row, open_archive
+from storage.archive_marks import Asked, Recordings, asked_of
 from storage.archive_parts import ArchiveThreads, Month, Place, newest_first, place_of, rows_of_call
 from storage.archive_search import JUDGED, LOOKED_THROUGH, WordsOf
 from storage.call_filter import CallFilter, Position
@@ -46,15 +47,12 @@ class ArchiveReader:
         self, reads: TenantReader, position: Position, *, since: datetime, only: CallFilter, limit: int, now: datetime
     ) -> Sequence[Row]:
         """As TenantReader.calls_before, over the archive too; rows from there are marked `archived`."""
-        page = await reads.calls_before(position, since=since, only=only, limit=limit)
         months = await self._months(since, position.created_at, now=now)
-        while months:
-            wanted = self._wanted(months, reads.organization_id, position, since=since, only=only)
-            told = await self._next(wanted, limit)
-            if not told:
-                break
+        asked = await self._asked(reads, months, only)
+        page = await reads.calls_before(position, since=since, only=asked.only, limit=limit)
+        wanted = self._wanted(months, reads.organization_id, position, since=since, asked=asked)
+        while told := await self._next(wanted, limit) if months else ():
             page = sorted([*page, *await self._fresh(reads, told)], key=place_of, reverse=True)[:limit]
-            position = _position(place_of(told[-1]))
             if len(told) < limit or (len(page) == limit and place_of(page[-1]) >= place_of(told[-1])):
                 break
         return page
@@ -63,16 +61,17 @@ class ArchiveReader:
         self, reads: TenantReader, position: Position, *, since: datetime, only: CallFilter, now: datetime
     ) -> AsyncGenerator[Row]:
         """As TenantReader.every_call, over the archive too: a few hundred rows of each are held at once."""
-        async with aclosing(reads.every_call(position, since=since, only=only)) as stored:
+        months = await self._months(since, position.created_at, now=now)
+        asked = await self._asked(reads, months, only)
+        async with aclosing(reads.every_call(position, since=since, only=asked.only)) as stored:
             row = await anext(stored, None)
-            months = await self._months(since, position.created_at, now=now)
             if months and only.words is not None:
                 searched = self._every_call_with_words(reads, only.words, position, since=since, only=only, now=now)
                 async with aclosing(searched):
                     async for each in searched:
                         yield each
                 return
-            archived = self._every_archived(reads, months, position, since=since, only=only)
+            archived = self._every_archived(reads, months, position, since=since, asked=asked)
             async with aclosing(archived):
                 kept = await anext(archived, None)
                 while row is not None or kept is not None:
@@ -95,7 +94,8 @@ class ArchiveReader:
         now: datetime,
     ) -> Found:
         """As TenantReader.calls_with_words, over the archive too, of which a bounded amount is looked through."""
-        stored, after = await reads.calls_with_words(words, position, since=since, only=only, limit=limit)
+        asked = await self._asked(reads, await self._months(since, position.created_at, now=now), only)
+        stored, after = await reads.calls_with_words(words, position, since=since, only=asked.only, limit=limit)
         said = dict(await reads.highlights(words, stored))
         rows = list(stored)
         # What is older than this was not looked through by Postgres, and need not be in the files.
@@ -103,7 +103,7 @@ class ArchiveReader:
         oldest = max(since, after.created_at) if after is not None else since
         months = await self._months(oldest, position.created_at, now=now)
         if months:
-            found = await self._search(reads, months, words, position, since=oldest, only=only, limit=limit)
+            found = await self._search(reads, months, words, position, since=oldest, asked=asked, limit=limit)
             rows = sorted([*rows, *found.rows], key=place_of, reverse=True)
             said |= found.said
             bounds += [(found.after.created_at, found.after.row_id)] if found.after is not None else []
@@ -144,7 +144,7 @@ class ArchiveReader:
             return {}
         row_id, created_at = key
         kept: dict[str, Sequence[Row]] = {}
-        for month in await self._months(created_at, created_at, now=now):
+        for month in (await self._months(created_at, created_at, now=now)).values():
             for table, paths in month.items():
                 rows = await self._threads.run(
                     partial(
@@ -156,31 +156,47 @@ class ArchiveReader:
                 kept |= {table: rows} if rows else {}
         return kept
 
-    async def _months(self, since: datetime, until: datetime, *, now: datetime) -> Sequence[Month]:
+    async def _months(self, since: datetime, until: datetime, *, now: datetime) -> Mapping[date, Month]:
         """What was archived of the months from `since` to `until`, the newest first."""
         if not may_be_archived(since, now=now):
-            return ()
+            return {}
         if not self._columns:
             self._columns = [row["name"] for row in await fetch(self._pool, "archive_columns", "calls")]
         months: dict[date, dict[str, list[str]]] = {}
         for row in await fetch(self._pool, "archive_readable", _month(since), _month(until)):
             months.setdefault(row["month"], {}).setdefault(row["table_name"], []).append(row["path"])
-        return list(months.values())
+        return months
+
+    async def _asked(self, reads: TenantReader, months: Mapping[date, Month], only: CallFilter) -> Asked:
+        recordings = self._recordings(months, reads.organization_id)
+        return await asked_of(reads, months, only, recordings=recordings, run=self._threads.run)
+
+    def _recordings(self, months: Mapping[date, Month], organization_id: str) -> Recordings:
+        return lambda since, until: self._rows(
+            *(months, "call_recordings", organization_id),
+            since=since,
+            until=until,
+            names=("call_id", "call_created_at"),
+        )
 
     def _wanted(
-        self, months: Sequence[Month], organization_id: str, position: Position, *, since: datetime, only: CallFilter
+        self,
+        months: Mapping[date, Month],
+        organization_id: str,
+        position: Position,
+        *,
+        since: datetime,
+        asked: Asked,
     ) -> Iterator[Row]:
         """Archived calls after the position that the filters let through; some of them Postgres may have newer."""
         before = (position.created_at, position.row_id)
-        return (
-            self._call_row(row)
-            for row in self._rows(months, "calls", organization_id, since=since, until=position.created_at)
-            if place_of(row) < before and only.matches(row)
-        )
+        rows = self._rows(months, "calls", organization_id, since=since, until=position.created_at)
+        following = (row for row in rows if place_of(row) < before)
+        return map(self._call_row, asked.let_through(following, self._recordings(months, organization_id), since=since))
 
     def _rows(
         self,
-        months: Sequence[Month],
+        months: Mapping[date, Month],
         table: str,
         organization_id: str,
         *,
@@ -191,7 +207,7 @@ class ArchiveReader:
         """No file is opened before the first row is asked for, nor the next month's before the month's last."""
         return chain.from_iterable(
             newest_first(self._store, month, table, organization_id, since=since, until=until, names=names)
-            for month in months
+            for month in months.values()
         )
 
     async def _next(self, rows: Iterator[Row], count: int) -> Sequence[Row]:
@@ -203,9 +219,9 @@ class ArchiveReader:
         return [row for row in told if row["id"] not in newer]
 
     async def _every_archived(
-        self, reads: TenantReader, months: Sequence[Month], position: Position, *, since: datetime, only: CallFilter
+        self, reads: TenantReader, months: Mapping[date, Month], position: Position, *, since: datetime, asked: Asked
     ) -> AsyncGenerator[Row]:
-        rows = self._wanted(months, reads.organization_id, position, since=since, only=only)
+        rows = self._wanted(months, reads.organization_id, position, since=since, asked=asked)
         while told := await self._next(rows, _EXPORTED_AT_ONCE):
             for row in await self._fresh(reads, told):
                 yield row
@@ -225,12 +241,12 @@ class ArchiveReader:
     async def _search(
         self,
         reads: TenantReader,
-        months: Sequence[Month],
+        months: Mapping[date, Month],
         words: str,
         position: Position,
         *,
         since: datetime,
-        only: CallFilter,
+        asked: Asked,
         limit: int,
     ) -> Found:
         """Archived calls after the position in whose archived transcripts the words occur, as far as it got."""
@@ -250,7 +266,7 @@ class ArchiveReader:
         last: Place | None = None
         while True:
             looked = await self._threads.run(lambda: query.look(following))
-            calls = await self._calls_of(reads, months, list(looked.maybe), only=only)
+            calls = await self._calls_of(reads, months, list(looked.maybe), asked=asked)
             newer = await query.told_anew([place_of(row) for row in calls])
             calls = [row for row in calls if row["id"] not in newer]
             texts = [looked.maybe[place_of(row)] for row in calls]
@@ -264,19 +280,18 @@ class ArchiveReader:
                 return Found(rows=rows, said=said, after=_position(last) if last is not None else None)
 
     async def _calls_of(
-        self, reads: TenantReader, months: Sequence[Month], places: Sequence[Place], *, only: CallFilter
+        self, reads: TenantReader, months: Mapping[date, Month], places: Sequence[Place], *, asked: Asked
     ) -> Sequence[Row]:
         """Those of the calls that the filters let through, newest first."""
         if not places:
             return ()
         wanted = frozenset(places)
-        archived = (
-            self._call_row(row)
-            for row in self._rows(months, "calls", reads.organization_id, since=min(wanted)[0], until=max(wanted)[0])
-            if place_of(row) in wanted and only.matches(row)
-        )
-        kept = await self._fresh(reads, await self._next(archived, len(wanted)))
-        stored = await reads.calls_of([(row_id, at) for at, row_id in places], only=only)
+        since, until = min(wanted)[0], max(wanted)[0]
+        rows = self._rows(months, "calls", reads.organization_id, since=since, until=until)
+        told = (row for row in rows if place_of(row) in wanted)
+        archived = asked.let_through(told, self._recordings(months, reads.organization_id), since=since)
+        kept = await self._fresh(reads, await self._next(map(self._call_row, archived), len(wanted)))
+        stored = await reads.calls_of([(row_id, at) for at, row_id in places], only=asked.only)
         return sorted([*kept, *stored], key=place_of, reverse=True)
 
     def _call_row(self, row: Row) -> Row:

@@ -24,6 +24,8 @@ class CallFilter:
     has_recording: bool | None = None
     has_incident: bool | None = None
     words: str | None = None
+    recorded_elsewhere: tuple[UUID, ...] | None = None
+    """Calls, by row id, that have a recording which Postgres does not know of."""
 
     @property
     def columns(self) -> tuple[object, ...]:
@@ -41,21 +43,17 @@ class CallFilter:
             self.campaign_id,
             self.has_recording,
             self.has_incident,
+            self.recorded_elsewhere,
         )
 
     def matches(self, row: Mapping[str, Any]) -> bool:
-        """What the statement `calls_page` asks of a row, for rows that are not in Postgres.
-
-        Their recordings and incidents are not looked up: whoever asks for those is shown none of them.
-        """
+        """What the statement `calls_page` asks of a row's own columns, for rows that are not in Postgres."""
         duration_ms = row["duration_ms"]
         return (
             all(wanted is None or row[name] == wanted for name, wanted in self._equal.items())
             and (self.number is None or self.number in {row["from_number"], row["to_number"]})
             and (self.least_duration_ms is None or (duration_ms is not None and duration_ms >= self.least_duration_ms))
             and (self.most_duration_ms is None or (duration_ms is not None and duration_ms <= self.most_duration_ms))
-            and self.has_recording is None
-            and self.has_incident is None
         )
 
     @property

@@ -42,8 +42,7 @@ async def list_calls(
     A cursor carries its range, and belongs to the filters it was made with: repeat those, or begin without it. A search
     may answer a page that is not full, or empty, and still has a `next_cursor`: where other filters narrow it, and over
     archived months. Those have no index of words, so that a page looks through at most 64 million characters of
-    transcripts there and lets the database judge at most 4 million; ask month by month. `has_recording` and
-    `has_incident` find nothing in archived months.
+    transcripts there and lets the database judge at most 4 million; ask month by month.
     """
     only = query.filter()
     if query.cursor is None:

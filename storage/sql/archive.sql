@@ -148,3 +148,30 @@ cross join lateral (
     where calls.id = told.id and calls.created_at = told.created_at and calls.organization_id = $1
     limit 1
 ) as stored;
+
+-- name: recorded_late
+-- Calls first seen in [$2, $3) whose recording is here.
+select call_id
+from call_recordings
+where organization_id = $1 and call_created_at >= $2 and call_created_at < $3;
+
+-- name: unrecorded_late
+-- Calls first seen in [$2, $3) that are here without a recording.
+select id, created_at
+from calls
+where organization_id = $1 and created_at >= $2 and created_at < $3
+    and not exists (
+        select from call_recordings as recording
+        where recording.organization_id = $1 and recording.call_id = calls.id
+            and recording.call_created_at = calls.created_at
+    );
+
+-- name: alarmed_calls
+-- Calls first seen in [$2, $3), wherever they are now, about which an alarm was raised.
+select distinct call_id
+from incidents
+where organization_id = $1 and exists (
+    select from call_keys
+    where call_keys.organization_id = $1 and call_keys.provider_call_id = incidents.call_id
+        and call_keys.created_at >= $2 and call_keys.created_at < $3
+);

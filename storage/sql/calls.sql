@@ -109,16 +109,20 @@ where organization_id = $1
     and ($13::bigint is null or duration_ms >= $13)
     and ($14::bigint is null or duration_ms <= $14)
     and ($15::text is null or campaign_id = $15)
-    and ($16::boolean is null or $16 = exists (
-        select from call_recordings as recording
-        where recording.organization_id = $1 and recording.call_id = calls.id
-            and recording.call_created_at = calls.created_at
+    -- $18 are calls whose recording is known elsewhere.
+    and ($16::boolean is null or $16 = (
+        ($18::uuid[] is not null and id = any ($18))
+        or exists (
+            select from call_recordings as recording
+            where recording.organization_id = $1 and recording.call_id = calls.id
+                and recording.call_created_at = calls.created_at
+        )
     ))
     and ($17::boolean is null or $17 = exists (
         select from incidents
         where incidents.organization_id = $1 and incidents.call_id = calls.provider_call_id
     ))
-    and ($18::uuid[] is null or id = any ($18))
+    and ($19::uuid[] is null or id = any ($19))
 order by created_at desc, id desc
 limit $5;
 

@@ -1,11 +1,14 @@
 """Calls of an archived month read as those in Postgres do, by their own organization alone."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
+import orjson
 import pytest
 import pytest_asyncio
 
@@ -300,6 +303,95 @@ async def test_a_file_of_an_archived_month_is_that_of_before(
 
 def _is_call(line: str, call_id: str, kind: str) -> bool:
     return line.startswith(f"{call_id}," if kind == "csv" else f'{{"call_id":"{call_id}"')
+
+
+MARKS: Sequence[dict[str, Any]] = (
+    {"has_recording": True},
+    {"has_recording": False},
+    {"has_incident": True},
+    {"has_incident": False},
+    {"has_recording": True, "has_incident": True, "direction": "web"},
+)
+
+
+async def forget_recording(past: PastMonth, row_id: UUID) -> None:
+    await past.pool.execute("delete from call_recordings where call_id = $1", row_id)
+
+
+async def alarm(past: PastMonth, tenant: Tenant, call_id: str) -> None:
+    await past.pool.execute(
+        """insert into incidents (organization_id, incident_id, slot, rule, metric, severity, threshold, call_id,
+               evidence, opened_at)
+           values ($1, gen_random_uuid(), 0, 'long', 'age', 'warning', 1, $2, '{}', now())""",
+        UUID(tenant.organization_id),
+        call_id,
+    )
+
+
+async def listed(client: Client, tenant: Tenant, **query: Any) -> list[str]:
+    """Ids of calls over all pages."""
+    calls: list[str] = []
+    cursor: dict[str, Any] = {}
+    while True:
+        told = await answer(client, tenant, "/calls", **month(**query), **cursor)
+        calls += [each["call_id"] for each in told["calls"]]
+        if told["next_cursor"] is None:
+            return calls
+        cursor = {"cursor": told["next_cursor"]}
+
+
+async def marked(client: Client, tenant: Tenant) -> list[list[str]]:
+    """By pages, by words and as a file, for each of MARKS."""
+    told: list[list[str]] = []
+    for each in MARKS:
+        told += [await listed(client, tenant, limit=limit, **each) for limit in (2, 50)]
+        told += [await listed(client, tenant, limit=2, search="hello", **each)]
+        query = month(format="ndjson", **each)
+        got = await client.get(f"{tenant.path}/calls/export", params=query, headers=tenant.credential)
+        told += [[orjson.loads(line)["call_id"] for line in got.text.splitlines()]]
+    return told
+
+
+@pytest.mark.usefixtures("small_portions")
+async def test_recordings_and_incidents_of_an_archived_month_are_asked_for_as_before(
+    client: Client, tenant: Tenant, stranger: Tenant, past: PastMonth
+) -> None:
+    for place in range(16):
+        for who in (tenant, stranger):
+            direction = "web" if place % 3 else "inbound"
+            row_id = await past.add_call(who.organization_id, f"{place}", hour=place // 2, direction=direction)
+            if (place % 2 == 0) is (who is tenant):
+                await forget_recording(past, row_id)
+            if (place % 5 == 0) is (who is tenant):
+                await alarm(past, who, f"{place}")
+    before = await marked(client, tenant)
+    assert [len(each) for each in before[::4]] == [8, 8, 4, 12, 1]
+    await past.archive()
+    assert await marked(client, tenant) == before
+    assert await past.pool.fetchval("select count(*) from call_recordings") == 0
+
+
+async def test_what_came_late_to_an_archived_month_counts_where_recordings_are_asked_for(
+    client: Client, tenant: Tenant, past: PastMonth
+) -> None:
+    def sorted_out() -> Awaitable[list[list[str]]]:
+        return asyncio.gather(*(listed(client, tenant, has_recording=each) for each in (True, False)))
+
+    ids = [await past.add_call(tenant.organization_id, f"{place}", hour=place) for place in range(4)]
+    for place in (2, 3):
+        await forget_recording(past, ids[place])
+    await past.archive()
+    assert await sorted_out() == [["1", "0"], ["3", "2"]]
+    # Of the calls 0 and 2 rows come late; of the calls 2 and 3 recordings.
+    for place in (0, 2):
+        await past.pool.execute("delete from call_keys where id = $1", ids[place])
+        await past.add_call(tenant.organization_id, f"{place}", hour=place)
+    await forget_recording(past, ids[0])
+    assert await sorted_out() == [["2", "1", "0"], ["3"]]
+    await past.add_recording(tenant.organization_id, ids[3], hour=3)
+    for _ in range(2):
+        assert await sorted_out() == [["3", "2", "1", "0"], []]
+        await past.archive()
 
 
 async def test_a_file_of_a_month_whose_archive_is_away_is_refused_whole(
