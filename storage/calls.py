@@ -202,17 +202,17 @@ class TenantReader:
             "calls_page", min(times), just_after.created_at, just_after.row_id, None, *only.columns, ids
         )
 
-    async def recorded_late(self, since: datetime, until: datetime) -> Collection[UUID]:
+    async def recorded_late(self, since: datetime, until: datetime) -> frozenset[UUID]:
         """Calls first seen in [since, until) whose recordings Postgres has."""
-        return {row["call_id"] for row in await self._rows("recorded_late", since, until)}
+        return frozenset(row["call_id"] for row in await self._rows("recorded_late", since, until))
 
     async def unrecorded_late(self, since: datetime, until: datetime) -> Sequence[Row]:
         """`id` and `created_at` of calls first seen in [since, until) that Postgres has without a recording."""
         return await self._rows("unrecorded_late", since, until)
 
-    async def alarmed_calls(self, since: datetime, until: datetime) -> Collection[str]:
+    async def alarmed_calls(self, since: datetime, until: datetime) -> frozenset[str]:
         """Provider's ids of calls first seen in [since, until), wherever they are now, that an incident is about."""
-        return {row["call_id"] for row in await self._rows("alarmed_calls", since, until)}
+        return frozenset(row["call_id"] for row in await self._rows("alarmed_calls", since, until))
 
     async def recording(self, call_id: str) -> Row | None:
         """Where the call's recording lies, its size, digest and type; None when there is no such call or recording."""

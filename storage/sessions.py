@@ -100,8 +100,7 @@ class Sessions:
 
     async def end(self, token: str) -> None:
         """Forget the session. Safe to repeat."""
-        async with answered():
-            await self._redis.delete(_key(_name(token)))
+        await self._end([_name(token)])
 
     async def of(self, owner: str) -> Sequence[Session]:
         """An owner's open sessions, newest first."""
@@ -116,11 +115,11 @@ class Sessions:
     async def end_one(self, owner: str, session_id: str) -> bool:
         """End one session; False when its owner has none of that id."""
         names = [name for name in await self._names(owner) if name == session_id]
-        return await self._end(owner, names) > 0
+        return await self._end(names) > 0
 
     async def end_all(self, owner: str) -> int:
         """End every session of an owner; how many there were."""
-        return await self._end(owner, await self._names(owner))
+        return await self._end(await self._names(owner))
 
     async def _enlist(self, owner: str, name: str, now: float) -> None:
         listed = _list(owner)
@@ -140,12 +139,20 @@ class Sessions:
             listed: list[bytes] = await _zrange(self._redis)(_list(owner), 0, -1, desc=True)
         return [name.decode() for name in listed]
 
-    async def _end(self, owner: str, names: Sequence[str]) -> int:
+    async def _end(self, names: Sequence[str]) -> int:
+        """Forget sessions, and that they stood on anybody's list: what is over takes nobody's place there."""
         if not names:
             return 0
+        keys = [_key(name) for name in names]
         async with answered():
-            ended = await self._redis.delete(*(_key(name) for name in names))
-            await self._redis.zrem(_list(owner), *names)
+            found = [_session(name, content) for name, content in zip(names, await self._redis.mget(keys), strict=True)]
+            ended = await self._redis.delete(*keys)
+            listed: dict[str, list[str]] = {}
+            for session in filter(None, found):
+                for owner in {session.holder.opener, session.holder.owner}:
+                    listed.setdefault(owner, []).append(session.session_id)
+            for owner, those in listed.items():
+                await self._redis.zrem(_list(owner), *those)
         return int(ended)
 
 

@@ -105,6 +105,28 @@ async def test_a_link_ends_no_session_that_another_link_opened(services: Service
     assert await services.sessions.find(first) is None
 
 
+@pytest.mark.parametrize("by", ["logging out", "its id", "all of them"])
+async def test_an_ended_session_takes_no_place_of_its_link(services: Services, by: str) -> None:
+    link = Holder(subject="key:one", organization_id=str(uuid4()), scopes=SESSION_SCOPES)
+    person = Holder(subject="user:1", user_id="1")
+    for holder in (link, person):
+        tokens = [await services.sessions.open(holder) for _ in range(MOST_SESSIONS)]
+        ended = tokens if by == "all of them" else tokens[-3:]
+        if by == "all of them":
+            assert await services.sessions.end_all(holder.owner) == MOST_SESSIONS
+        for token in tokens[-3:]:
+            session = await services.sessions.find(token)
+            if by == "logging out":
+                await services.sessions.end(token)
+            elif by == "its id":
+                assert session is not None
+                assert await services.sessions.end_one(holder.owner, session.session_id)
+        new = [await services.sessions.open(holder) for _ in ended]
+        alive = [token for token in (*tokens, *new) if await services.sessions.find(token) is not None]
+        assert alive == [*(token for token in tokens if token not in ended), *new]
+        assert len(await services.sessions.of(holder.owner)) == MOST_SESSIONS
+
+
 async def test_redis_holds_no_token(services: Services, redis_url: str) -> None:
     token = await services.sessions.open(Holder(subject="user:1", user_id="1"))
     async with open_redis(redis_url) as opened:
