@@ -54,6 +54,7 @@ from serve.routes import (
     templates,
     usage,
     usage_entries,
+    user,
 )
 from serve.services import OpenServices, open_services
 
@@ -108,6 +109,7 @@ def create_api(settings: Settings, services: OpenServices | None = None) -> Fast
         health,
         login,
         session,
+        user,
         link_sessions,
         organizations,
         organization_settings,

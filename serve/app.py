@@ -30,6 +30,7 @@ from serve.services import Services, open_access_tokens, open_services
 from serve.simulator.app import create_simulator
 from serve.webhooks.ingress import WebhookIngress
 from storage.api_keys import ApiKeys
+from storage.cache import Cache
 from storage.live_reader import FeedReader
 from storage.ownership import PostgresOwnership
 from storage.postgres import close_pool, open_pool
@@ -188,8 +189,12 @@ class TemporalWorker:
         router = await open_router(settings, self._resources)
         client = await connect_from(settings.worker, lazy=False)
         searchable = await prepare(client, settings.worker)
+        redis = open_redis(settings.redis_url, connections=2)
+        self._resources.push_async_callback(redis.aclose)
+        cache = Cache(redis)
+        self._resources.push_async_callback(cache.close)
         activities = await self._resources.enter_async_context(
-            open_activities(settings.worker, notify=router.offer, searchable=searchable)
+            open_activities(settings.worker, notify=router.offer, searchable=searchable, cache=cache)
         )
         workers = build_workers(client, activities)
         self._running = asyncio.create_task(run_workers(workers))

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
@@ -17,8 +18,10 @@ from serve.call_pages import DEFAULT_RANGE
 from serve.call_schemas import CallSummary
 from serve.errors import NotFoundError
 from serve.figure_schemas import Figures
+from serve.list_cursor import LONGEST_PAGE
 from serve.local_day import local_day
 from serve.organization_schemas import Assistant, OrganizationView
+from serve.resource_schemas import AssistantView, PhoneNumberView, TemplateView
 from serve.services import Services
 from serve.usage_schemas import Account, Used, days_of
 from storage import cache_keys
@@ -37,6 +40,7 @@ Place: TypeAlias = Literal["owner", "redis", "postgres"]
 
 _ASSISTANTS: Final = TypeAdapter(list[Assistant])
 _CALLS: Final = TypeAdapter(list[CallSummary])
+_PHONE_NUMBERS: Final = TypeAdapter(list[PhoneNumberView])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,41 @@ class CachedReads:
             await self._get("assistants", cache_keys.assistants(self._organization_id), load)
         )
 
+    async def assistant(self, assistant_id: UUID) -> AssistantView:
+        """One assistant, at most 5 minutes old. Raises NotFoundError, StorageUnavailableError."""
+
+        async def load() -> JSON:
+            async with self._services.viewing(self._caller) as rows:
+                row = await rows.one("assistant", assistant_id)
+            return AssistantView.of(row).model_dump(mode="json") if row is not None else None
+
+        key = cache_keys.assistant(self._organization_id, str(assistant_id))
+        return AssistantView.model_validate(_there(await self._get("assistant", key, load), "assistant"))
+
+    async def phone_numbers(self) -> Sequence[PhoneNumberView]:
+        """The newest 201 numbers, which tell of a full page whether more follow; at most 5 minutes old."""
+
+        async def load() -> JSON:
+            async with self._services.viewing(self._caller) as rows:
+                numbers = await rows.all("phone_numbers_page", None, None, LONGEST_PAGE + 1)
+            # To the microsecond, which the next page's cursor needs and no view shows.
+            return [{name: _plain(value) for name, value in row.items()} for row in numbers]
+
+        key = cache_keys.phone_numbers(self._organization_id)
+        return _PHONE_NUMBERS.validate_python(await self._get("phone_numbers", key, load))
+
+    async def template(self, name: str) -> TemplateView:
+        """One template by its slug or id, at most an hour old. Raises NotFoundError, StorageUnavailableError."""
+
+        async def load() -> JSON:
+            async with self._services.viewing(self._caller) as rows:
+                row = await rows.one("template", name)
+            return TemplateView.model_validate(row).model_dump(mode="json") if row is not None else None
+
+        return TemplateView.model_validate(
+            _there(await self._get("template", cache_keys.template(name), load), "template")
+        )
+
     async def account(self) -> Account:
         """By what usage is billed, at most 5 minutes old. Raises NotFoundError, StorageUnavailableError."""
 
@@ -165,6 +204,16 @@ class CachedReads:
         except (UnavailableError, TimeoutError):
             return None
         return board.state["counters"] if board is not None else None
+
+
+def _there(value: JSON, what: str) -> JSON:
+    if value is None:
+        raise NotFoundError(f"There is no such {what}.")
+    return value
+
+
+def _plain(value: object) -> JSON:
+    return value.isoformat() if isinstance(value, datetime) else None if value is None else str(value)
 
 
 def server_timing(provenance: Mapping[str, Provenance]) -> str:

@@ -145,11 +145,7 @@ class Change:
 
     def require_match(self, shown: Schema) -> None:
         """Refuse to go on from a state that `If-Match` does not name. Raises PreconditionFailedError."""
-        if self.if_match is None or self.if_match.strip() == "*":
-            return
-        # Weak tags match nothing, as RFC 9110 has it.
-        if etag_of(shown) not in {tag.strip() for tag in self.if_match.split(",")}:
-            raise PreconditionFailedError("It was changed since. Read it again.")
+        require_match(self.if_match, shown)
 
     async def begin(self, rows: TenantRows, noun: str, item_id: UUID, view: Callable[[Row], Schema]) -> Row:
         """The thing to change, kept from other changes until the transaction is over.
@@ -189,6 +185,15 @@ async def change_of(
 
 
 Asked = Annotated[Change, Depends(change_of)]
+
+
+def require_match(if_match: str | None, shown: Schema) -> None:
+    """Refuse to go on from a state that `If-Match` does not name. Raises PreconditionFailedError."""
+    if if_match is None or if_match.strip() == "*":
+        return
+    # Weak tags match nothing, as RFC 9110 has it.
+    if etag_of(shown) not in {tag.strip() for tag in if_match.split(",")}:
+        raise PreconditionFailedError("It was changed since. Read it again.")
 
 
 def etag_of(shown: Schema) -> str:

@@ -18,7 +18,8 @@ from storage.tenant_rows import TenantRows
 CursorText: TypeAlias = Annotated[
     str | None, Query(alias="cursor", max_length=200, description="`next_cursor` of the page before.")
 ]
-Limit: TypeAlias = Annotated[int, Query(alias="limit", ge=1, le=200)]
+LONGEST_PAGE: Final = 200
+Limit: TypeAlias = Annotated[int, Query(alias="limit", ge=1, le=LONGEST_PAGE)]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)

@@ -19,7 +19,9 @@ from serve.config import Settings
 from serve.deployment import Deployment
 from serve.roles import Role
 from serve.settings_schemas import OrganizationSettings, SettingsChange
+from storage import cache_keys
 from storage.api_keys import add_api_key, new_api_key
+from storage.cache import forget_copies
 from storage.errors import StorageUnavailableError
 from storage.placement import set_dedicated
 from storage.postgres import open_pool, transaction
@@ -112,6 +114,7 @@ async def _configure(settings: Settings, organization_id: str, changes: Settings
             raise typer.BadParameter(f"there is no such assistant: {unknown}", param_hint="--set") from unknown
     if made is None:
         raise typer.BadParameter("there is no such organization")
+    await forget_copies(settings.redis_url, *cache_keys.of_settings(organization_id, made.assistant_ids))
     for name, value in OrganizationSettings.of(made.settings).model_dump(mode="json").items():
         _console.print(f"{name:<24}{orjson.dumps(value).decode()}", markup=False)
 
@@ -120,6 +123,7 @@ async def _dedicate(settings: Settings, organization_id: str, *, dedicated: bool
     async with await open_pool(settings.direct_url, size=1, name="call-supervisor organization") as pool:
         if not await set_dedicated(pool, organization_id, dedicated=dedicated):
             raise typer.BadParameter("there is no such organization")
+    await forget_copies(settings.redis_url, *cache_keys.of_settings(organization_id, ()))
 
 
 async def _create(settings: Settings, name: str, time_zone: str) -> None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from serve.resource_schemas import Config, Name
 from serve.roles import Role
 from serve.schemas import Schema, Timestamp
 from storage.members import Invitation, Row
 from storage.principals import Principal
 from storage.sessions import Session
+
+_LARGEST_PREFERENCES: Final = 16 * 1024
 
 
 class Asked(BaseModel):
@@ -40,6 +44,21 @@ class PermittedOrganization(Schema):
 class Person(Schema):
     user_id: str
     email: str | None
+    name: str | None
+
+
+class UserView(Schema):
+    """A person as they see themselves. `preferences` are what the page remembers of them."""
+
+    user_id: str
+    email: str
+    name: str | None
+    preferences: dict[str, Any]
+    created_at: Timestamp
+
+    @classmethod
+    def of(cls, row: Row) -> "UserView":
+        return cls.model_validate({**row, "user_id": str(row["user_id"])})
 
 
 class SessionView(Schema):
@@ -105,6 +124,21 @@ class MemberList(Schema):
     """Members by address."""
 
     members: list[Member]
+
+
+def _small(value: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(value)) > _LARGEST_PREFERENCES:
+        raise ValueError("more than 16 KiB")
+    return value
+
+
+class UserChange(Asked):
+    """Members that are absent stay as they are; null takes the name away."""
+
+    name: Name | None = None
+    preferences: Annotated[Config, AfterValidator(_small)] = Field(
+        default={}, description="What the page is to remember, replaced whole: at most 16 KiB of JSON."
+    )
 
 
 class RoleChange(Asked):

@@ -11,7 +11,9 @@ import orjson
 from actors.domain.billing_period import Period
 from actors.domain.json_types import JSON
 from actors.domain.usage import overage
+from storage import cache_keys
 from storage.bodies import unpacked
+from storage.cache import Cache
 from storage.postgres import Connection, Pool, fetch, transaction
 from storage.statements import statement
 from storage.times import milliseconds, moment
@@ -78,10 +80,11 @@ class BillingNote:
 
 
 class Billing:
-    """Every change is safe to repeat. Raises StorageUnavailableError."""
+    """Every change is safe to repeat, and leaves no copy of the account in `cache`. Raises StorageUnavailableError."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, cache: Cache | None = None) -> None:
         self._pool = pool
+        self._cache = cache
 
     async def told_organizations(self) -> Sequence[str]:
         """Those of whom the provider told something that nobody read yet."""
@@ -126,6 +129,8 @@ class Billing:
                     await _subscribe(connection, organization_id, account, told, at)
             if note is not None:
                 await _note(connection, organization_id, note)
+        if self._cache is not None:
+            await self._cache.invalidate(cache_keys.organization(organization_id))
 
     async def unsubscribe(self, organization_id: str, subscription: str, *, note: BillingNote) -> None:
         """The provider has no such subscription any more."""

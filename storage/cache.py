@@ -23,7 +23,7 @@ import structlog
 from actors.domain.json_types import JSON
 from storage.cache_keys import NOTHING_SECONDS, CacheKey
 from storage.errors import StorageUnavailableError
-from storage.redis import Redis, answered
+from storage.redis import Redis, answered, open_redis
 
 log = structlog.get_logger(__name__)
 
@@ -228,6 +228,17 @@ class Cache:
         for key, mark in told.items():
             if self._untold.get(key) is mark:
                 del self._untold[key]
+
+
+async def forget_copies(redis_url: str, *keys: CacheKey) -> None:
+    """`Cache.invalidate` of a process that keeps no cache; copies that Redis does not let go of now expire."""
+    redis = open_redis(redis_url, connections=1)
+    cache = Cache(redis)
+    try:
+        await cache.invalidate(*keys)
+        await cache.close()
+    finally:
+        await redis.aclose()
 
 
 def _seen(flight: asyncio.Task[Found]) -> None:

@@ -1,5 +1,6 @@
 """Where copies lie in Redis and how long they live: architecture.md's table, key by key."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -38,12 +39,23 @@ def assistant(organization_id: str, assistant_id: str) -> CacheKey:
 
 
 def template(slug: str) -> CacheKey:
+    """A template, by its slug or its id. Templates are written by migrations alone, and nothing tells of those."""
     return CacheKey(text=f"template:{slug}", family="template", seconds=60 * MINUTE_SECONDS)
 
 
 def user(user_id: str) -> CacheKey:
     """A person's own record, for that person's requests alone."""
     return CacheKey(text=f"user:{user_id}", family="user", seconds=10 * MINUTE_SECONDS)
+
+
+def of_settings(organization_id: str, assistant_ids: Iterable[str]) -> tuple[CacheKey, ...]:
+    """Everything that shows an organization's settings; `assistant_ids` are those whose limits changed."""
+    return (
+        organization(organization_id),
+        organization_settings(organization_id),
+        assistants(organization_id),
+        *(assistant(organization_id, each) for each in assistant_ids),
+    )
 
 
 def recent_calls(organization_id: str) -> CacheKey:
@@ -56,6 +68,7 @@ def assistants(organization_id: str) -> CacheKey:
 
 
 def phone_numbers(organization_id: str) -> CacheKey:
+    """The newest numbers, as many as a page may have."""
     return CacheKey(text=f"org:{organization_id}:phone_numbers", family="phone_numbers", seconds=5 * MINUTE_SECONDS)
 
 

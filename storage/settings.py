@@ -1,7 +1,7 @@
 """An organization's settings, read and changed: columns, the live owner and the audit log in one transaction."""
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from uuid import UUID, uuid4
@@ -44,10 +44,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """The settings after a change, and what the owner is to be told; None when nothing differed."""
+    """The settings after a change, and what the owner is to be told; None when nothing differed.
+
+    `assistant_ids` are the assistants whose own limits may have changed with them.
+    """
 
     settings: Settings
     row: InboxRow | None
+    assistant_ids: Sequence[str] = ()
 
 
 async def read_settings(connection: Connection, organization_id: str) -> Settings | None:
@@ -86,7 +90,7 @@ async def change_settings(
         differing = {name: value for name, value in changes.items() if before.values[name] != value}
         if not differing:
             return Change(settings=before, row=None)
-        await _write(connection, organization_id, {**before.values, **differing})
+        assistant_ids = await _write(connection, organization_id, {**before.values, **differing})
         after = await read_settings(connection, organization_id)
         if after is None:
             raise AssertionError("the row is locked, so it is still there")
@@ -102,10 +106,15 @@ async def change_settings(
         )
         if record is None:
             raise AssertionError("an insert answers its row")
-        return Change(settings=after, row=inbox_row(record))
+        return Change(
+            settings=after,
+            row=inbox_row(record),
+            assistant_ids=assistant_ids if "assistant_limits" in differing else (),
+        )
 
 
-async def _write(connection: Connection, organization_id: str, values: Values) -> None:
+async def _write(connection: Connection, organization_id: str, values: Values) -> Sequence[str]:
+    """The ids of the organization's assistants."""
     await connection.execute(statement("settings_write"), UUID(organization_id), values)
     limits = values["assistant_limits"]
     asked: Mapping[str, JSON] = limits if isinstance(limits, dict) else {}
@@ -113,6 +122,7 @@ async def _write(connection: Connection, organization_id: str, values: Values) -
     unknown = asked.keys() - {record["assistant_id"] for record in known}
     if unknown:
         raise UnknownAssistantsError(unknown)
+    return [str(record["id"]) for record in known]
 
 
 def _changed(before: Values, differing: Values) -> str:

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from storage.billing import Billing
+from storage.cache import Cache
 from storage.ledger import Ledger
 from storage.meter import MeterOutbox
 from storage.postgres import Pool
@@ -65,16 +66,19 @@ class BillingActivities:
 
 @asynccontextmanager
 async def open_billing(
-    settings: WorkerSettings, pool: Pool, messaging: Messaging, *, now: Callable[[], int]
+    settings: WorkerSettings, pool: Pool, messaging: Messaging, *, cache: Cache | None, now: Callable[[], int]
 ) -> AsyncGenerator[BillingActivities]:
-    """The activities, with Stripe if it is set; its connections end with the context."""
+    """The activities, with Stripe if it is set; its connections end with the context.
+
+    `cache` holds copies of accounts, which what Stripe tells makes stale; without it they are shown until they expire.
+    """
     async with AsyncExitStack() as opened:
         nudges = await opened.enter_async_context(DutyNudges().running())
         stripe: StripeApi | None = None
         if settings.stripe_secret_key is not None:
             key = settings.stripe_secret_key.get_secret_value()
             stripe = await opened.enter_async_context(StripeApi(key, settings.stripe_base_url))
-        outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool)
+        outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool, cache)
         metering = Metering(outbox, stripe, now=now)
         yield BillingActivities(
             nudges=nudges,

@@ -16,6 +16,7 @@ from temporalio.worker import Worker
 
 from actors.logs import configure_logs
 from actors.ports import Delivery
+from storage.cache import Cache
 from storage.inbox import Inbox
 from storage.ledger import Ledger
 from storage.notifications import Notifications
@@ -74,11 +75,16 @@ class Activities:
 
 @asynccontextmanager
 async def open_activities(
-    settings: WorkerSettings, *, notify: Callable[[Delivery], object] | None = None, searchable: bool = False
+    settings: WorkerSettings,
+    *,
+    notify: Callable[[Delivery], object] | None = None,
+    searchable: bool = False,
+    cache: Cache | None = None,
 ) -> AsyncGenerator[Activities]:
     """The activities over real servers, which may all be away yet; their connections end with the context.
 
-    `notify` hands internal rows to their owner at once (see InternalRows). `searchable`: see `prepare`.
+    `notify` hands internal rows to their owner at once (see InternalRows). `searchable`: see `prepare`. `cache`: see
+    `open_billing`.
     """
     pool = await open_pool(
         settings.database_url,
@@ -102,7 +108,7 @@ async def open_activities(
         async with (
             VapiClient(settings.vapi_base_url) as vapi,
             open_messaging(settings) as messaging,
-            open_billing(settings, pool, messaging, now=_now) as billing,
+            open_billing(settings, pool, messaging, cache=cache, now=_now) as billing,
             open_deliveries(settings) as deliveries,
         ):
             store = ProcessingStore(pool)

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from actors.slots import slot_of
 from serve.auth import Caller, GuardedRoute, permits
+from serve.cached_reads import CachedReads
 from serve.changes import Asked, Change, Made, found, shown_with_etag
 from serve.errors import ConflictError, InvalidParameterError
 from serve.list_cursor import CursorText, Limit, read_page
@@ -66,8 +67,7 @@ async def create_assistant(change: Asked, asked: NewAssistant) -> Response:
 @router.get("/{assistant_id}", dependencies=[_READS], response_model=AssistantView)
 async def get_assistant(assistant_id: UUID, services: Given, caller: Caller) -> Response:
     """One assistant, with the numbers it answers."""
-    async with services.viewing(caller) as rows:
-        return shown_with_etag(await _shown(rows, assistant_id))
+    return shown_with_etag(await CachedReads(services, caller).assistant(assistant_id))
 
 
 @router.patch("/{assistant_id}", dependencies=[_WRITES], response_model=AssistantView)
@@ -120,7 +120,7 @@ async def _shown(rows: TenantRows, assistant_id: UUID) -> AssistantView:
 
 
 async def _from_template(rows: TenantRows, asked: NewAssistant) -> Any:
-    template = await rows.one("template", asked.template_id)
+    template = await rows.one("template", str(asked.template_id))
     if template is None:
         detail = "There is no such template."
         raise InvalidParameterError(detail, [{"at": "body.template_id", "detail": detail}])

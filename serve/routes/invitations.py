@@ -18,6 +18,7 @@ from serve.people_schemas import (
 )
 from serve.routes.members import require_reach
 from serve.services import Given
+from storage import cache_keys
 from storage.members import InvitationUnderWayError, TenantMembers, accept_invitation
 
 router = APIRouter(route_class=GuardedRoute, tags=["members"])
@@ -73,4 +74,6 @@ async def accept(asked: Acceptance, services: Given, identity: Known) -> Accepte
     if organization_id is None:
         raise NotFoundError("There is no such invitation for you.")
     services.identification.forget(identity.user_id)
+    # Their record may have been made by it.
+    await services.cache.invalidate(cache_keys.user(identity.user_id))
     return Accepted(organization_id=organization_id)

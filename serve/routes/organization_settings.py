@@ -57,11 +57,7 @@ async def patch_settings(
         raise InvalidParameterError("Some values are not permitted.", errors) from unknown
     if made is None:
         raise NotFoundError("There is nothing here.")
-    await services.cache.invalidate(
-        cache_keys.organization(caller.organization_id),
-        cache_keys.organization_settings(caller.organization_id),
-        cache_keys.assistants(caller.organization_id),
-    )
+    await services.cache.invalidate(*cache_keys.of_settings(caller.organization_id, made.assistant_ids))
     if made.row is not None and services.owners is not None:
         services.owners.offer(Delivery(organization_id=caller.organization_id, item=made.row))
     return _shown(made.settings, response)

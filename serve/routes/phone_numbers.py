@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Response
 
 from serve.auth import Caller, GuardedRoute, permits
+from serve.cached_reads import CachedReads
 from serve.changes import Asked, Change, Made, found, shown_with_etag
 from serve.errors import InvalidParameterError
-from serve.list_cursor import CursorText, Limit, read_page
+from serve.list_cursor import CursorText, Limit, page_of, read_page
 from serve.resource_schemas import NewPhoneNumber, PhoneNumberChange, PhoneNumberPage, PhoneNumberView
 from serve.services import Given
 from storage import cache_keys
@@ -30,10 +31,13 @@ async def list_phone_numbers(
     organization_id: str, services: Given, caller: Caller, cursor: CursorText = None, limit: Limit = 50
 ) -> PhoneNumberPage:
     """The organization's numbers, newest first."""
-    async with services.viewing(caller) as rows:
-        page, following = await read_page(
-            rows, "phone_numbers_page", cursor=cursor, limit=limit, owner=(organization_id, _LIST)
-        )
+    owner = (organization_id, _LIST)
+    if cursor is None:
+        numbers = await CachedReads(services, caller).phone_numbers()
+        page, following = page_of([dict(each) for each in numbers[: limit + 1]], limit, *owner)
+    else:
+        async with services.viewing(caller) as rows:
+            page, following = await read_page(rows, "phone_numbers_page", cursor=cursor, limit=limit, owner=owner)
     return PhoneNumberPage(phone_numbers=[PhoneNumberView.model_validate(row) for row in page], next_cursor=following)
 
 
@@ -48,7 +52,11 @@ async def create_phone_number(change: Asked, asked: NewPhoneNumber) -> Response:
             "phone_number_add", phone_number_id, asked.provider_phone_number_id, asked.number, asked.assistant_id
         )
         await rows.audit("phone-number-created", str(phone_number_id))
-        return Made(shown=await _shown(rows, phone_number_id), status=HTTPStatus.CREATED, stale=_stale(change))
+        return Made(
+            shown=await _shown(rows, phone_number_id),
+            status=HTTPStatus.CREATED,
+            stale=_stale(change, asked.assistant_id),
+        )
 
     return await change.answer(make)
 
@@ -78,7 +86,8 @@ async def change_phone_number(phone_number_id: UUID, change: Asked, asked: Phone
             becomes["assistant_id"],
         )
         await rows.audit("phone-number-changed", str(phone_number_id), reason=", ".join(sorted(told)))
-        return Made(shown=await _shown(rows, phone_number_id), stale=_stale(change))
+        stale = _stale(change, row["assistant_id"], becomes["assistant_id"])
+        return Made(shown=await _shown(rows, phone_number_id), stale=stale)
 
     return await change.answer(make)
 
@@ -88,18 +97,22 @@ async def remove_phone_number(phone_number_id: UUID, change: Asked) -> Response:
     """Take a number away: calls to it find no assistant any more."""
 
     async def make(rows: TenantRows) -> Made:
-        await change.begin(rows, "phone_number", phone_number_id, PhoneNumberView.model_validate)
+        row = await change.begin(rows, "phone_number", phone_number_id, PhoneNumberView.model_validate)
         await rows.one("phone_number_remove", phone_number_id)
         await rows.audit("phone-number-removed", str(phone_number_id))
-        return Made(shown=None, stale=_stale(change))
+        return Made(shown=None, stale=_stale(change, row["assistant_id"]))
 
     return await change.answer(make)
 
 
-def _stale(change: Change) -> tuple[CacheKey, ...]:
+def _stale(change: Change, *assistant_ids: UUID | None) -> tuple[CacheKey, ...]:
     # An assistant is shown with the numbers it answers.
     organization_id = change.caller.organization_id
-    return (cache_keys.phone_numbers(organization_id), cache_keys.assistants(organization_id))
+    return (
+        cache_keys.phone_numbers(organization_id),
+        cache_keys.assistants(organization_id),
+        *(cache_keys.assistant(organization_id, str(each)) for each in assistant_ids if each is not None),
+    )
 
 
 async def _shown(rows: TenantRows, phone_number_id: UUID) -> PhoneNumberView:

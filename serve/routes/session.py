@@ -7,8 +7,9 @@ from serve.client_limits import limited
 from serve.deployment import Deployed, Deployment
 from serve.errors import ForbiddenError, NotFoundError
 from serve.identity import Identity
+from serve.people import user_of
 from serve.people_schemas import OpenSession, OpenSessions, PermittedOrganization, Person, SessionView
-from serve.services import Given
+from serve.services import Given, Services
 from storage.sessions import SESSION_SECONDS, Holder, owner_of_person
 
 router = APIRouter(route_class=GuardedRoute, tags=["session"], dependencies=[permits_anyone_known()])
@@ -23,8 +24,7 @@ async def get_session(services: Given, identity: Known) -> SessionView:
             organization = await reads.organization()
         if organization is not None:
             permitted.append(PermittedOrganization.of(principal, organization["name"]))
-    user = Person(user_id=identity.user_id, email=identity.email) if identity.user_id is not None else None
-    return SessionView.of(user, sorted(permitted, key=lambda each: each.name))
+    return SessionView.of(await _person(services, identity), sorted(permitted, key=lambda each: each.name))
 
 
 @router.post("/v1/sessions", status_code=201, dependencies=[limited("login")])
@@ -82,6 +82,14 @@ def set_session_cookie(answer: Response, token: str, deployed: Deployment) -> No
     answer.set_cookie(
         SESSION_COOKIE, token, max_age=SESSION_SECONDS, httponly=True, samesite="strict", secure=deployed.is_secure
     )
+
+
+async def _person(services: Services, identity: Identity) -> Person | None:
+    if identity.user_id is None:
+        return None
+    known = await user_of(services, identity.user_id)
+    email = identity.email or (known.email if known is not None else None)
+    return Person(user_id=identity.user_id, email=email, name=known.name if known is not None else None)
 
 
 def _person_of(identity: Identity) -> str:

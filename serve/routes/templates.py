@@ -1,12 +1,11 @@
 """Templates: assistants to begin from, by industry."""
 
 from typing import Annotated
-from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from serve.auth import Caller, GuardedRoute, permits
-from serve.changes import found
+from serve.cached_reads import CachedReads
 from serve.list_cursor import CursorText, Limit, read_page
 from serve.resource_schemas import TemplatePage, TemplateSummary, TemplateView
 from serve.services import Given
@@ -40,7 +39,10 @@ async def list_templates(
 
 
 @router.get("/{template_id}")
-async def get_template(template_id: UUID, services: Given, caller: Caller) -> TemplateView:
-    """One template, with the assistant it makes."""
-    async with services.viewing(caller) as rows:
-        return TemplateView.model_validate(found(await rows.one("template", template_id), "template"))
+async def get_template(
+    template_id: Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,100}$", description="A template's `slug` or `id`.")],
+    services: Given,
+    caller: Caller,
+) -> TemplateView:
+    """One template, with the assistant it makes; at most an hour old."""
+    return await CachedReads(services, caller).template(template_id.lower())

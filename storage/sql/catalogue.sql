@@ -109,12 +109,12 @@ order by template.created_at desc, template.id desc
 limit $6;
 
 -- name: template
--- One template with the assistant it makes. $1 is whoever asks.
+-- One template, by its slug or its id, with the assistant it makes. $1 is whoever asks.
 select template.id, template.slug, template.name, template.description, template.variables, template.is_featured,
     template.created_at, template.config, industry.slug as industry_slug, industry.name as industry_name
 from templates as template
 join industries as industry on industry.id = template.industry_id
-where $1::uuid is not null and template.id = $2 and template.is_active;
+where $1::uuid is not null and (template.slug = $2 or template.id::text = $2) and template.is_active;
 
 -- name: industries
 -- The industries templates are of, in their order. $1 is whoever asks.

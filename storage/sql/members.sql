@@ -80,3 +80,15 @@ select private.accept_invitation($1);
 -- name: audit
 -- Note in the caller's name what it did to what, and what came of it.
 select private.audit($1, $2, $3, $4, $5);
+
+-- name: person
+-- The person $1, as themselves.
+select id as user_id, email, name, preferences, created_at from users where id = $1;
+
+-- name: person_lock
+-- Let nobody else change the person until the transaction is over.
+select id from users where id = $1 for no key update;
+
+-- name: person_change
+-- Replace what people say of themselves.
+update users set name = $2, preferences = $3 where id = $1 returning id;

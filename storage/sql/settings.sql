@@ -44,7 +44,7 @@ where organizations.id = $1;
 update assistants
 set concurrency_limit = ($2::jsonb ->> coalesce(provider_assistant_id, id::text))::integer
 where organization_id = $1 and deleted_at is null
-returning coalesce(provider_assistant_id, id::text) as assistant_id;
+returning coalesce(provider_assistant_id, id::text) as assistant_id, id;
 
 -- name: settings_tell
 -- Tell the owner of $1, of slot $2, by the inbox, and the audit log, who ($5) changed what ($6) from what to what ($7).

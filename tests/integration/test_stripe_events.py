@@ -8,11 +8,15 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from actors.domain.json_types import JSON
 from actors.slots import slot_of
+from storage import cache_keys
 from storage.billing import Billing
 from storage.bodies import packed
+from storage.cache import Cache
 from storage.meter import MeterOutbox
 from storage.postgres import open_pool
+from storage.redis import open_redis
 from storage.times import moment
 from tests.fakes.stripe_server import PRICE, StripeServer, running_stripe
 from tests.integration.billing_world import BillingWorld
@@ -99,6 +103,27 @@ async def test_a_checkout_subscribes_the_organization(world: EventWorld, *, kept
     )  # fmt: skip
     assert await world.noted() == [("checkout-session-completed", None, None)]
     assert [path for _, path, _ in world.stripe.asked] == ["/v1/subscriptions/sub_1"]
+
+
+async def test_a_copy_of_the_account_does_not_outlive_what_stripe_told(world: EventWorld, redis_url: str) -> None:
+    redis = open_redis(redis_url)
+    cache, key = Cache(redis), cache_keys.organization(world.organization_id)
+
+    async def load() -> JSON:
+        return (await world.account())[2]
+
+    assert (await cache.get(key, load)).value is None
+    async with StripeApi("sk_test", world.stripe.base_url) as api:
+        account = Billing(world.pool, cache)
+        world.events = StripeEvents(account, MeterOutbox(world.pool), api, now=lambda: world.now)
+        start, end = period(world, -1)
+        world.stripe.subscribe("sub_1", "cus_1", start=start, end=end)
+        session = {"subscription": "sub_1", "client_reference_id": world.organization_id}
+        await world.told("evt_1", "checkout.session.completed", {"id": "cs_1", "customer": "cus_1", **session})
+        await world.apply()
+    assert (await cache.get(key, load)).value == "active"
+    await cache.close()
+    await redis.aclose()
 
 
 async def test_late_and_doubled_events_bring_the_account_to_where_it_is_now(world: EventWorld) -> None:

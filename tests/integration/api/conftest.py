@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -16,6 +17,7 @@ from serve.services import Services
 from storage.api_keys import add_api_key, new_api_key
 from storage.postgres import Pool, open_pool, transaction
 from storage.provisioning import add_organization, put_member
+from storage.statements import statements as named_statements
 from tests.fakes.token_issuer import TokenIssuer, running_issuer
 
 BASE_URL = "http://supervisor.test"
@@ -152,3 +154,24 @@ async def tenant(pool: Pool) -> Tenant:
 @pytest_asyncio.fixture
 async def stranger(pool: Pool) -> Tenant:
     return await add_tenant(pool, "Other")
+
+
+@pytest_asyncio.fixture
+async def statements(services: Services) -> list[str]:
+    """The names of what the application's connections run, but for the one that lets a transaction see its tenant.
+
+    Every statement of ours has a name; what has none is the driver's, about types, once for each connection.
+    """
+    ran: list[str] = []
+    names = {text: name for name, text in named_statements().items() if name != "become_tenant"}
+
+    def note(told: Any) -> None:
+        if told.query in names:
+            ran.append(names[told.query])
+
+    connections = [await services.pool.acquire() for _ in range(services.pool.get_max_size())]
+    for connection in connections:
+        connection.add_query_logger(note)
+    for connection in connections:
+        await services.pool.release(connection)
+    return ran

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import httpx
 import orjson
@@ -17,7 +17,6 @@ from serve.services import Services
 from storage import cache_keys
 from storage.postgres import Pool
 from storage.redis import Redis, open_redis
-from storage.statements import statements as named_statements
 from tests.integration.api.conftest import Tenant
 from tests.integration.api.stored_calls import store_call, store_event
 from tests.integration.live_owner import Owner
@@ -30,27 +29,6 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
     opened = open_redis(redis_url)
     yield opened
     await opened.aclose()
-
-
-@pytest_asyncio.fixture
-async def statements(services: Services) -> list[str]:
-    """The names of what the application's connections run, but for the one that lets a transaction see its tenant.
-
-    Every statement of ours has a name; what has none is the driver's, about types, once for each connection.
-    """
-    ran: list[str] = []
-    names = {text: name for name, text in named_statements().items() if name != "become_tenant"}
-
-    def note(told: Any) -> None:
-        if told.query in names:
-            ran.append(names[told.query])
-
-    connections = [await services.pool.acquire() for _ in range(services.pool.get_max_size())]
-    for connection in connections:
-        connection.add_query_logger(note)
-    for connection in connections:
-        await services.pool.release(connection)
-    return ran
 
 
 async def dashboard(client: Client, tenant: Tenant) -> httpx.Response:

@@ -39,7 +39,7 @@ async def test_a_person_may_do_what_the_role_permits_where_they_are_a_member(  #
 ) -> None:
     person = await add_member(pool, issuer, tenant, role)
     told = (await client.get("/v1/session", headers=person.credential)).json()
-    assert told["user"] == {"user_id": person.user_id, "email": person.email}
+    assert told["user"] == {"user_id": person.user_id, "email": person.email, "name": None}
     (permitted,) = told["organizations"]
     assert (permitted["organization_id"], permitted["role"]) == (tenant.organization_id, role)
     assert permitted["scopes"] == sorted(scopes_of(role))

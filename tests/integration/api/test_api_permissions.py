@@ -16,7 +16,14 @@ from tests.integration.api.conftest import Tenant, add_member
 from tests.integration.api.test_api_access import UNKNOWN, add_key, assert_problem, bearer
 
 # What a caller may do whatever their organizations: learn who they are, manage their sessions, join.
-ABOUT_ONESELF = {"/v1/session", "/v1/sessions", "/v1/sessions/{session_id}", "/v1/invitations/accept", "/logout"}
+ABOUT_ONESELF = {
+    "/v1/session",
+    "/v1/sessions",
+    "/v1/sessions/{session_id}",
+    "/v1/user",
+    "/v1/invitations/accept",
+    "/logout",
+}
 
 
 def routes_of(app: FastAPI) -> Iterator[APIRoute]:

@@ -47,7 +47,7 @@ async def test_a_token_becomes_a_session_that_follows_the_persons_role(
     services.identification.forget(person.user_id)
     assert (await client.get(f"{tenant.path}/api-keys", headers=cookie(token))).status_code == 200
     told = (await client.get("/v1/session", headers=cookie(token))).json()
-    assert told["user"] == {"user_id": person.user_id, "email": person.email}
+    assert told["user"] == {"user_id": person.user_id, "email": person.email, "name": None}
 
 
 async def test_sessions_end_one_by_one_and_all_at_once(

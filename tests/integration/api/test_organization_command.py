@@ -102,3 +102,16 @@ async def test_what_cannot_be_done_says_why_and_changes_nothing(
     assert re.search(r"Invalid value", told)
     assert "Traceback" not in told
     assert await pool.fetchval("select count(*) from organizations") == 0
+
+
+async def test_a_command_leaves_no_copy_of_the_settings_it_changed(
+    client: httpx.AsyncClient, settings: Settings, tenant: Tenant
+) -> None:
+    async def name() -> str:
+        got = await client.get(f"{tenant.path}/dashboard", headers=tenant.credential)
+        return got.json()["organization"]["name"]
+
+    assert await name() == "One"
+    code, told = await run(settings, "configure", tenant.organization_id, "--set", "name=Another")
+    assert code == 0, told
+    assert await name() == "Another"
