@@ -53,6 +53,10 @@ class Residents:
         actor = self._actors.get(organization_id)
         return actor if actor is not None and self._lease_of(actor.lease.slot) == actor.lease else None
 
+    def holds(self, organization_id: str) -> bool:
+        """Whether it is in memory, be it under a lease that has run out and may still be renewed."""
+        return organization_id in self._actors
+
     def is_current(self, actor: OrganizationActor) -> bool:
         """Whether the actor was neither dropped nor replaced."""
         return self._actors.get(actor.organization_id) is actor

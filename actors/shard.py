@@ -346,7 +346,7 @@ class Shard:
             try:
                 if actor is not None and actor.needs_tick(now):
                     self._mailboxes.post(organization_id, Tick(at=now))
-                elif actor is None or not actor.is_watched:
+                elif not self._residents.holds(organization_id) or (actor is not None and not actor.is_watched):
                     self._watched.pop(organization_id, None)
             except Exception:
                 # A fault of the code holds up no other organization; what is processed next has it tried again.

@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 """Faults that the simulation found, each told again step by step: these fail whenever their fix is taken out."""
 
 import asyncio
@@ -15,6 +16,7 @@ from actors.domain.policy import Policy
 from actors.organization_actor import Item, OrganizationActor
 from actors.ports import Batch, Delivery, UnavailableError
 from actors.shard import Shard
+from actors.slots import slot_of
 from serve.live.board import LiveBoard
 from tests.fakes.events import call_rows, row
 from tests.fakes.world import FakeJournal, Faults, World
@@ -151,3 +153,28 @@ async def test_an_owner_that_postgres_refuses_gives_the_slot_up() -> None:
     assert not world.applied()
     answer = await shard.deliver([Delivery(organization_id=ORGANIZATION, item=first)])
     assert answer.not_owned == {ORGANIZATION}
+
+
+async def test_alarms_are_judged_again_once_a_lease_that_had_run_out_is_renewed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("actors.shard.TICK_SECONDS", 0.02)
+    monkeypatch.setattr("actors.shard.RENEW_SECONDS", 0.02)
+    monkeypatch.setattr("actors.shard.CHECK_SECONDS", 600)
+    world = World(ORGANIZATION)
+    shard, slot = shard_of(world), slot_of(ORGANIZATION)
+    await shard.start()
+    await until(lambda: shard.status()["slots"] == 1)
+    talking = accepted(world, call_rows(1, "a", world.clock.at)[:2])
+    await shard.deliver([Delivery(organization_id=ORGANIZATION, item=each) for each in talking])
+    await until(lambda: len(world.applied()) == 2)
+    # As when Postgres is away for longer than a lease, and nobody takes the slot meanwhile.
+    monkeypatch.setattr("actors.leases.LEASE_SECONDS", -1)
+    await until(lambda: shard._keeper.lease_of(slot) is None)
+    await shard._tick()
+    monkeypatch.setattr("actors.leases.LEASE_SECONDS", 10)
+    await until(lambda: shard._keeper.lease_of(slot) is not None)
+    assert shard.status()["activations"] == 1, "it never left memory"
+    world.clock.at += 31 * 60_000
+    await until(lambda: "call-too-long" in {each.rule for each in world.incidents.values()})
+    await shard.stop()
