@@ -8,9 +8,8 @@ import base64
 import os
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic as now
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 CONNECT_SECONDS: Final = 5.0
@@ -35,7 +34,7 @@ class LiveSocket(asyncio.Protocol):
         self._frame = frame
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
+        self._received = b""
         self._is_open = False
         self.opened: asyncio.Future[None] = self._loop.create_future()
 
@@ -54,15 +53,18 @@ class LiveSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         arrived = now()
-        self._received += data
-        if not self._is_open and not self._shake_hands():
-            return
+        if self._received or not self._is_open:
+            self._received += data
+            if not self._is_open and not self._shake_hands():
+                return
+            data = self._received
+            self._received = b""
         taken = 0
-        while (frame := _frame_at(self._received, taken)) is not None:
-            self._take(frame, arrived)
+        while (frame := _frame_at(data, taken)) is not None:
+            self._take(data, frame, arrived)
             taken = frame.end
-        if taken:
-            del self._received[:taken]
+        if taken < len(data):
+            self._received = data[taken:]
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_open = False
@@ -74,8 +76,8 @@ class LiveSocket(asyncio.Protocol):
         end = self._received.find(_HEAD_END)
         if end < 0:
             return False
-        status = bytes(self._received[9:12])
-        del self._received[: end + len(_HEAD_END)]
+        status = self._received[9:12]
+        self._received = self._received[end + len(_HEAD_END) :]
         if status == _SWITCHING:
             self._is_open = True
             self.opened.set_result(None)
@@ -84,8 +86,8 @@ class LiveSocket(asyncio.Protocol):
             self.close()
         return self._is_open
 
-    def _take(self, frame: "_Frame", arrived: float) -> None:
-        payload = bytes(self._received[frame.start : frame.end])
+    def _take(self, data: bytes, frame: "_Frame", arrived: float) -> None:
+        payload = data[frame.start : frame.end]
         if frame.opcode == _TEXT:
             self._frame(payload, arrived)
         elif frame.opcode == _PING and self._transport is not None:
@@ -95,14 +97,13 @@ class LiveSocket(asyncio.Protocol):
             self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
+class _Frame(NamedTuple):
     opcode: int
     start: int
     end: int
 
 
-def _frame_at(received: bytearray, at: int) -> _Frame | None:
+def _frame_at(received: bytes, at: int) -> _Frame | None:
     """The frame that begins there, or None while it is not whole. The hub sends each message in one frame."""
     size = len(received)
     if size < at + 2:
