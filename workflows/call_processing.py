@@ -36,10 +36,8 @@ with workflow.unsafe.imports_passed_through():
 REPORT_ASKED_AFTER_MS = (120_000, 600_000)
 MAX_SILENT_ASKS = 9
 """The last is asked after 511 quiet times of silence: five days, at fifteen minutes each."""
-STORING_STEPS = (STORE_TRANSCRIPT, STORE_COSTS, STORE_ACTIONS)
-
-MONEY_AND_MESSAGES = "money-and-messages"
-"""Patch: runs that began before know neither the ledger's step nor messages to people."""
+SHOWN_AFTER_MS = 5_000
+"""What takes longer than that is shown to whoever looks for calls that wait. Each showing is a write at Temporal."""
 
 
 @workflow.defn(name=CALL_PROCESSING_WORKFLOW)
@@ -87,15 +85,14 @@ class CallProcessingWorkflow:
             elif progress.processed is None or progress.processed < progress.reports:
                 await self._process(call, progress)
             elif self._steps.pending:
-                self._show("waiting-for-vendors", progress)
-                await workflow.wait_condition(lambda: self._changed or not self._steps.pending)
+                await self._await_vendors(progress)
             elif not self._changed:
-                self._show("processed", progress)
+                self._stage = "processed"
+                self._show(self._stage, progress)
                 return ProcessingResult.PROCESSED
 
     def _show(self, stage: str, progress: Progress) -> None:
         """Tell whoever looks for calls that wait or failed; one that did neither costs nothing."""
-        self._stage = stage
         seen = (stage, self._steps.pending, self._steps.failed)
         is_worth_it = self._shown is not None or any(seen[1:]) or stage != "processed"
         if progress.searchable and is_worth_it and seen != self._shown:
@@ -116,8 +113,23 @@ class CallProcessingWorkflow:
         self._silent_asks += 1
         await self._ask(call, ended=False)
 
+    async def _await_vendors(self, progress: Progress) -> None:
+        self._stage = "waiting-for-vendors"
+
+        def is_over() -> bool:
+            return self._changed or not self._steps.pending
+
+        try:
+            await workflow.wait_condition(is_over, timeout=timedelta(milliseconds=SHOWN_AFTER_MS))
+        except TimeoutError:
+            self._show(self._stage, progress)
+            await workflow.wait_condition(is_over)
+
     async def _await_report(self, call: CallRef, progress: Progress) -> None:
-        self._show("waiting-for-the-report", progress)
+        self._stage = "waiting-for-the-report"
+        if await self._wait_until(progress.ended_at + SHOWN_AFTER_MS):
+            return
+        self._show(self._stage, progress)
         if await self._wait_until(progress.ended_at + REPORT_ASKED_AFTER_MS[self._report_asks]):
             return
         self._report_asks += 1
@@ -129,15 +141,11 @@ class CallProcessingWorkflow:
         self._stage = "processing"
         if not progress.recording_stored:
             self._steps.begin_copying(call)
-        if workflow.patched(MONEY_AND_MESSAGES):
-            storing = {step: self._steps.store(step, call) for step in (STORE_TRANSCRIPT, STORE_COSTS, BOOK_USAGE)}
-            storing[STORE_ACTIONS] = self._steps.store_actions(call, reports=progress.reports)
-        else:
-            storing = {step: self._steps.store(step, call) for step in STORING_STEPS}
+        storing = {step: self._steps.store(step, call) for step in (STORE_TRANSCRIPT, STORE_COSTS, BOOK_USAGE)}
+        storing[STORE_ACTIONS] = self._steps.store_actions(call, reports=progress.reports)
         outcomes = await asyncio.gather(*storing.values())
         failed = [step for step, stored in zip(storing, outcomes, strict=True) if not stored]
-        if workflow.patched(MONEY_AND_MESSAGES):
-            self._steps.begin_telling(call, reports=progress.reports)
+        self._steps.begin_telling(call, reports=progress.reports)
         await self._announce(call, progress, failed)
 
     @staticmethod

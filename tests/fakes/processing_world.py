@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from actors.domain.call import Call
 from actors.domain.commands import InboxRow, Observe, command_from
@@ -177,11 +178,11 @@ class ProcessingWorld:
 
     @asynccontextmanager
     async def working(self, **options: Any) -> AsyncGenerator[None]:
-        """Workers run inside, and the owner takes what they hand over."""
+        """Workers run inside, workflows in the sandbox, and the owner takes what they hand over."""
         async with open_activities(
             self.settings, notify=self.handed_over.put_nowait, searchable=self.searchable
         ) as activities:
-            workers = build_workers(self.env.client, activities, **options)
+            workers = build_workers(self.env.client, activities, workflow_runner=SandboxedWorkflowRunner(), **options)
             tasks = [asyncio.create_task(run_workers(workers)), asyncio.create_task(self._take())]
             try:
                 # One cancelled before it runs never signs off, and the client refuses its successor.

@@ -22,7 +22,7 @@ async def test_a_call_is_found_by_what_it_waits_for_and_by_what_failed(
         world.vapi.statuses[RECORDING_PATH] = 503
         await world.report()
         async with world.working():
-            await until(lambda: _found(world, "CallPendingSteps = 'copy_recording'", "waiting-for-vendors"))
+            await until(lambda: _found(world, "CallPendingSteps = 'copy_recording'", "waiting-for-vendors"), seconds=60)
             world.vapi.statuses[RECORDING_PATH] = 410
             await until(lambda: _found(world, "CallFailedSteps = 'copy_recording'", "processed"), seconds=60)
             assert await world.handle.result() == "processed"
