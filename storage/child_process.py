@@ -59,12 +59,13 @@ def spawn(
     environment: Mapping[str, str],
     user: str | None = None,
     nice: int = 0,
+    session_nice: int = 0,
     directory: Path | None = None,
 ) -> ChildProcess:
     """Start a server in its own session with its output appended to `log_path`; it outlives this process.
 
-    `environment` is the child's whole environment; `nice` lowers its priority beside everything else. The log of a
-    past run above 64 MiB is set aside first.
+    `environment` is the child's whole environment; `nice` lowers its priority beside everything else, `session_nice`
+    that of all it starts beside other sessions alone. The log of a past run above 64 MiB is set aside first.
     """
     log_path.parent.mkdir(parents=True, exist_ok=True)
     if log_path.exists() and log_path.stat().st_size > LOG_LIMIT_BYTES:
@@ -84,12 +85,13 @@ def spawn(
         )
     child = psutil.Process(process.pid)
     if nice:
-        _yield_processor(child, nice)
+        child.nice(nice)
+    if nice or session_nice:
+        _yield_to_sessions(child, nice or session_nice)
     return ChildProcess(name=name, pid=process.pid, create_time=child.create_time(), log_path=log_path, process=process)
 
 
-def _yield_processor(child: psutil.Process, nice: int) -> None:
-    child.nice(nice)
+def _yield_to_sessions(child: psutil.Process, nice: int) -> None:
     # Where Linux shares the processor among sessions first, niceness counts within one alone: a child has its own.
     with contextlib.suppress(OSError):
         Path(f"/proc/{child.pid}/autogroup").write_text(str(nice))

@@ -18,6 +18,9 @@ from storage.child_process import ChildProcess, spawn, wait_until_ready
 PROJECT: Final = Path(__file__).parents[2]
 NODE: Final = "Ray"
 APPLICATIONS: Final = "Serve applications"
+SESSION_NICENESS: Final = 5
+"""Where Linux shares the processor among sessions first, Ray's many processes let Postgres and Valkey wait for tens of
+milliseconds, each in a session of its own. Temporal yields more (see NICENESS there)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +109,7 @@ class RayCluster:
             command,
             log_path=self._plan.folder.log(log),
             environment={**self._environment, "PYTHONPATH": path, **marker, **(settings or {})},
+            session_nice=SESSION_NICENESS,
             directory=PROJECT,
         )
 
