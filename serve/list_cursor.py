@@ -26,6 +26,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 # version, created_at (microseconds), id, digest of what the cursor belongs to
 _LAYOUT: Final = struct.Struct(">Bq16s16s")
 _VERSION: Final = 1
+_LARGEST_NUMBER: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,14 @@ def after(text: str | None, *owner: object) -> tuple[datetime | None, UUID | Non
         return None, None
     cursor = ListCursor.decode(text, *owner)
     return cursor.created_at, cursor.row_id
+
+
+def after_numbered(text: str | None, *owner: object) -> tuple[datetime | None, int | None]:
+    """As `after`, of a list whose rows are counted: their numbers stand in the place of ids."""
+    at, row_id = after(text, *owner)
+    if row_id is not None and row_id.int > _LARGEST_NUMBER:
+        raise _not_of_this_list()
+    return at, row_id.int if row_id is not None else None
 
 
 def page_of(rows: Sequence[Row], limit: int, *owner: object) -> tuple[Sequence[Row], str | None]:

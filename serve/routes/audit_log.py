@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from serve.auth import Caller, GuardedRoute, permits
-from serve.list_cursor import CursorText, Limit, after, page_of
+from serve.list_cursor import CursorText, Limit, after_numbered, page_of
 from serve.resource_schemas import AuditEntry, AuditPage
 from serve.services import Given
 
@@ -29,9 +29,9 @@ async def list_audit_log(
 ) -> AuditPage:
     """Entries, newest first, of one actor, action or target if told: a call's, by its id."""
     owner = (organization_id, "audit-log", actor, action, target)
-    _, below = after(cursor, *owner)
+    _, below = after_numbered(cursor, *owner)
     async with services.viewing(caller) as rows:
-        told = await rows.all("audit_page", below.int if below is not None else None, actor, action, target, limit + 1)
+        told = await rows.all("audit_page", below, actor, action, target, limit + 1)
     # The log counts its entries: a number in the place of an id.
     placed = [{**row, "created_at": row["at"], "id": UUID(int=row["id"])} for row in told]
     page, following = page_of(placed, limit, *owner)

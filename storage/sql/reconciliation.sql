@@ -81,3 +81,30 @@ from calls
 where organization_id = any ($1::uuid[]) and status <> 'ended' and created_at > $2 and last_event_at < $3
 order by last_event_at
 limit $4;
+
+-- name: reconciliation
+-- How far the organization's calls were held against what the provider keeps.
+select reconciled_to, attempted_at, error, failing_since, repairs, repaired_at
+from reconciliations
+where organization_id = $1;
+
+-- name: repairs_page
+-- What reconciliation brought in during [$4, $5), newest first, after ($2, $3) in that order.
+select
+    id, call_id, facts #>> '{details,repair}' as repair, type, occurred_at, received_at, received_at as created_at,
+    applied_at
+from webhook_inbox
+where organization_id = $1 and provider = 'internal' and facts #>> '{details,repair}' is not null
+    and received_at >= $4 and received_at < $5
+    and ($2::timestamptz is null or (received_at, id) < ($2, $3::bigint))
+order by received_at desc, id desc
+limit $6;
+
+-- name: repairs_by_kind
+-- How much of each kind reconciliation brought in during [$2, $3).
+select facts #>> '{details,repair}' as repair, count(*) as count
+from webhook_inbox
+where organization_id = $1 and provider = 'internal' and facts #>> '{details,repair}' is not null
+    and received_at >= $2 and received_at < $3
+group by 1
+order by 1;

@@ -194,3 +194,13 @@ async def test_a_search_reads_the_index_of_words_of_its_months(connection: Conne
     assert set(re.findall(r"call_transcripts_(\d{4}_\d{2})_search_vector_idx", told)) == {"2031_03", "2031_04"}
     assert set(re.findall(r" on call_transcripts_(\d{4}_\d{2}) ", told)) == {"2031_03", "2031_04"}
     assert OWN in told
+
+
+async def test_what_was_reconciled_is_read_by_its_own_index(connection: Connection) -> None:
+    await connection.execute("set local enable_seqscan = off")
+    arguments = (UUID(OWN), MONTHS[2], 1, MONTHS[0], MONTHS[4], 51)
+    told = await plan(connection, statement("repairs_page"), *arguments)
+    assert "Index Scan using idx_inbox_reconciled" in told
+    assert "Sort" not in told
+    told = await plan(connection, statement("repairs_by_kind"), UUID(OWN), MONTHS[0], MONTHS[4])
+    assert re.search(r"(Index Scan using|Bitmap Index Scan on) idx_inbox_reconciled", told)
