@@ -38,7 +38,8 @@ simulate: setup ## ten thousand simulated clusters among faults, and how often e
 	@exec $(BIN)/python -m tests.simulate $(ARGS)
 
 chaos: setup ## take servers away for a minute each and kill processes, under traffic
-	@CHAOS_SECONDS=$${CHAOS_SECONDS:-60} CHAOS_KILLS=$${CHAOS_KILLS:-20} exec $(BIN)/python -m pytest tests/chaos $(ARGS)
+	@CHAOS_SECONDS=$${CHAOS_SECONDS:-60} CHAOS_KILLS=$${CHAOS_KILLS:-20} CHAOS_DELIVERY_KILLS=2 \
+		exec $(BIN)/python -m pytest tests/chaos tests/integration/test_delivery_kills.py $(ARGS)
 
 load: setup ## measure latency and throughput of the running stack
 	@exec $(BIN)/call-supervisor load $(ARGS)
