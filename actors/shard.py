@@ -178,13 +178,15 @@ class Shard:
 
     def status(self) -> dict[str, JSON]:
         """What an operator wants to read of this shard."""
-        actors = self._residents.all()
+        actors, now = self._residents.all(), self._ports.clock.now()
+        calls = [call for actor in actors for call in actor.state.calls.values()]
         return {
             "name": self.name,
             "dedicated": self._keeper.dedicated,
             "slots": len(self._keeper.slots),
             "organizations": len(actors),
-            "live_calls": sum(call.is_live for actor in actors for call in actor.state.calls.values()),
+            "live_calls": sum(call.is_live for call in calls),
+            "stale_calls": sum(call.stale_at is not None and call.stale_at < now for call in calls),
             "watched": len(self._watched),
             "open_incidents": sum(len(actor.state.alarms.open) for actor in actors),
             "rows_applied": self._rounds.applied,

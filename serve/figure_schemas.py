@@ -30,6 +30,7 @@ class DayFigures(Schema):
     average_live: float | None = Field(description="Seconds of live calls / seconds of the day up to average_until.")
     average_until: Timestamp | None
     saturated_share: float | None = Field(description="Time at or above the limit of calls at once; null without one.")
+    capacity_share: float | None = Field(description="average_live / the limit as it is now; null without one.")
     service_level_share: float | None = Field(description="Answered within service_level_seconds / service_level_n")
     service_level_n: int = Field(description="Answered + abandoned - short_abandoned, inbound.")
     service_level_seconds: float
@@ -43,9 +44,25 @@ class DayFigures(Schema):
     turn_latency_p50_ms: int | None = Field(description="End of the caller's words to the start of the answer.")
     turn_latency_p95_ms: int | None
     turn_latency_n: int
+    post_processing_p50_ms: int | None = Field(description="Ended to our receipt of the report.")
+    post_processing_p95_ms: int | None
+    post_processing_n: int
+    attempted: int = Field(description="Outbound calls that were placed and are over.")
+    connected_share: float | None = Field(description="Answered, voicemail apart / attempted")
+    voicemails: int
+    contained_share: float | None = Field(
+        description="Without a transfer, and the caller did not hang up within 10 s of the answer / contained_n"
+    )
+    contained_n: int = Field(description="Answered and ended.")
+    succeeded_share: float | None = Field(description="Evaluated true / evaluated")
+    evaluated: int = Field(description="Calls that the provider evaluated as true or false.")
+    not_evaluated: int = Field(description="Ended calls without such a verdict.")
     silence_share: float | None = Field(description="Pauses over 2 s / talk.")
     tool_calls: int
     tool_error_share: float | None = Field(description="Failed or without result / tool_calls")
+    tool_latency_p50_ms: int | None = Field(description="Call of a tool to its result.")
+    tool_latency_p95_ms: int | None
+    tool_latency_n: int
     interruptions: int
     webhook_lag_p50_ms: int | None = Field(description="Received minus occurred.")
     webhook_lag_p95_ms: int | None
@@ -53,9 +70,13 @@ class DayFigures(Schema):
     clock_skewed: int = Field(description="Webhooks received before they occurred.")
     reports_missing: int
     reports_missing_share: float | None = Field(description="reports_missing / ended")
+    webhooks: int = Field(description="That told when they occurred.")
     duplicates: int
+    duplicates_per_1000: float | None = Field(description="1000 * duplicates / webhooks")
     reorders: int
+    reorders_per_1000: float | None
     repairs: int = Field(description="Times when memory and Postgres differed, and were made one again.")
+    repairs_per_1000: float | None
 
     @classmethod
     def of(cls, day: DayCounters, *, limit: int | None, until: int | None = None) -> "DayFigures":

@@ -21,6 +21,9 @@ def measured_row(row: Mapping[str, Any]) -> Measured:
     return Measured(
         created_at=milliseconds(row["created_at"]),
         is_ended=row["status"] == "ended",
+        ended_reason=row["ended_reason"],
+        success_evaluation=row["success_evaluation"],
+        reported_at=_ms(row["reported_at"]),
         is_report_missing=row["report"] == "missing",
         is_refused=is_refusal(row["admission"]),
         direction=row["direction"],
@@ -38,6 +41,7 @@ def measured_row(row: Mapping[str, Any]) -> Measured:
         silence_ms=row["silence_ms"],
         tools_called=row["tools_called"] or 0,
         tools_failed=row["tools_failed"] or 0,
+        tool_latencies_ms=tuple(row["tool_latencies_ms"] or ()),
         interruptions=row["interruptions"] or 0,
         webhook_lags_ms=tuple(row["webhook_lags_ms"]),
         reorders=row["reorders"],

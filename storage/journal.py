@@ -141,7 +141,7 @@ class PostgresJournal:
                 [row_id for row_id, _ in batch.marks],
                 [sequence for _, sequence in batch.marks],
                 moment(batch.at),
-                [_record(batch.organization_id, call) for call in batch.calls],
+                [call_record(batch.organization_id, call) for call in batch.calls],
                 [effect.call_id for effect in batch.effects],
                 [effect.effect for effect in batch.effects],
                 moment(batch.at + FIRST_RETRY_MS),
@@ -167,8 +167,8 @@ def local_midnight(day: date, time_zone: str) -> datetime:
     return moment(day_bounds(day, time_zone)[0])
 
 
-def _record(organization_id: str, call: Call) -> dict[str, object]:
-    """A row of `calls` under the names of its columns."""
+def call_record(organization_id: str, call: Call) -> dict[str, object]:
+    """A row of `calls`, but for its organization, under the names of its columns."""
     fields, figures = call.fields, measured(call)
     reason = classify(fields.ended_reason) if fields.ended_reason is not None else None
     return {
@@ -214,6 +214,8 @@ def _record(organization_id: str, call: Call) -> dict[str, object]:
         "silence_ms": figures.silence_ms,
         "tools_called": figures.tools_called,
         "tools_failed": figures.tools_failed,
+        "tool_latencies_ms": figures.tool_latencies_ms,
+        "reported_at": told_moment(figures.reported_at),
         "interruptions": figures.interruptions,
         "webhook_lags_ms": figures.webhook_lags_ms,
         "reorders": figures.reorders,

@@ -118,6 +118,8 @@ def total(days: Sequence[DayCounters]) -> DayCounters:
         first_word=_merged(day.first_word for day in days),
         turn_latency=_merged(day.turn_latency for day in days),
         webhook_lag=_merged(day.webhook_lag for day in days),
+        report_delay=_merged(day.report_delay for day in days),
+        tool_latency=_merged(day.tool_latency for day in days),
         # Days that are missing in between are no part of the time that shares are over.
         concurrency=Concurrency(
             opens=closes - lasted, closes=closes, level_ms=levels, peak=best.peak, peak_at=best.peak_at
@@ -144,6 +146,8 @@ def _kept(day: DayCounters) -> Mapping[str, Any]:
         "first_word_ms": _texts(day.first_word.counts),
         "turn_latency_ms": _texts(day.turn_latency.counts),
         "webhook_lag_ms": _texts(day.webhook_lag.counts),
+        "report_delay_ms": _texts(day.report_delay.counts),
+        "tool_latency_ms": _texts(day.tool_latency.counts),
     }
 
 
@@ -157,6 +161,8 @@ def _day(row: Mapping[str, Any]) -> DayCounters:
         first_word=Histogram(_numbers(row["first_word_ms"])),
         turn_latency=Histogram(_numbers(row["turn_latency_ms"])),
         webhook_lag=Histogram(_numbers(row["webhook_lag_ms"])),
+        report_delay=Histogram(_numbers(row["report_delay_ms"])),
+        tool_latency=Histogram(_numbers(row["tool_latency_ms"])),
         concurrency=Concurrency(
             opens=opens,
             closes=closes,

@@ -131,6 +131,8 @@ ReportState = Literal["pending", "received", "missing"]
 EvidenceState = Literal["confirmed", "quiet", "unconfirmed"]
 
 CONFIRMED_FOR_MS = 60_000
+STALE_AFTER_MS = 15 * 60_000
+"""No sign of a call for so long, and its provider is asked: the silence that `CallProcessingWorkflow` waits out."""
 UTTERANCES_KEPT = 30
 _REQUEST = "assistant-request"
 
@@ -145,8 +147,8 @@ class Call:
     record.
 
     `live_since` is the earliest time at which anything told that the call rings or talks; `talking_from` is when, by
-    our clock, the first sign came that somebody talks. `arrivals` holds, sorted, (received, occurred) of each webhook
-    that told its time: the webhook lag, and what overtook what, come from it.
+    our clock, the first sign came that somebody talks, `reported_at` the first report. `arrivals` holds, sorted,
+    (received, occurred) of each webhook that told its time: the webhook lag, and what overtook what, come from it.
     """
 
     call_id: str
@@ -158,7 +160,7 @@ class Call:
     hangs: int = 0
     live_since: int | None = None
     arrivals: tuple[tuple[int, int], ...] = ()
-    report_received: bool = False
+    reported_at: int | None = None
     report_missing: bool = False
     processed_at: int | None = None
     last_event_at: int = 0
@@ -213,7 +215,9 @@ class Call:
             hangs=self.hangs + (seen.kind == "hang"),
             live_since=live_since,
             arrivals=arrivals,
-            report_received=self.report_received or seen.source is Source.REPORT,
+            reported_at=_earliest(self.reported_at, seen.received_at)
+            if seen.source is Source.REPORT
+            else self.reported_at,
             last_event_at=seen.received_at if newest else self.last_event_at,
             last_event_kind=seen.kind if newest else self.last_event_kind,
             requested_at=_earliest(self.requested_at, seen.received_at) if is_request else self.requested_at,
@@ -257,6 +261,15 @@ class Call:
         return "confirmed" if now - self.evidence_at <= CONFIRMED_FOR_MS else "quiet"
 
     @property
+    def stale_at(self) -> int | None:
+        """From when on it is stale unless another sign comes (ms of our clock); None once it ended.
+
+        Last evidence + `STALE_AFTER_MS`. The longest a call may last is no part of it: not every message tells that,
+        and who still speaks is not stale.
+        """
+        return None if self.is_ended else self.evidence_at + STALE_AFTER_MS
+
+    @property
     def tools_failed(self) -> int:
         """Tool calls that failed: what our door saw of them, until the report tells exactly."""
         told = self.fields.conversation
@@ -264,7 +277,7 @@ class Call:
 
     @property
     def report(self) -> ReportState:
-        if self.report_received:
+        if self.reported_at is not None:
             return "received"
         return "missing" if self.report_missing else "pending"
 

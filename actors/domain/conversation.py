@@ -18,8 +18,8 @@ class Conversation:
     `first_word_at`: first assistant audio. `turn_latencies_ms`: from the end of what the caller said to the start of
     the answer, one per turn in order; an answer that began before the end is none. `silence_ms`: between answered and
     ended, in pauses of more than `SILENCE_MS` in which nobody spoke; None when the ends are not known.
-    `tools_failed` of `tools_called` ended with an error or without a result. `interruptions`: the caller spoke into
-    the assistant's words.
+    `tools_failed` of `tools_called` ended with an error or without a result; `tool_latencies_ms`: from each call of a
+    tool to its result, of those that had one. `interruptions`: the caller spoke into the assistant's words.
     """
 
     first_word_at: int | None = None
@@ -27,20 +27,19 @@ class Conversation:
     silence_ms: int | None = None
     tools_called: int = 0
     tools_failed: int = 0
+    tool_latencies_ms: tuple[int, ...] = ()
     interruptions: int = 0
 
     @classmethod
     def told(cls, facts: Mapping[str, JSON]) -> Self:
         """From the JSON of an inbox row; what has another shape counts as not told."""
-        latencies = facts.get("turn_latencies_ms")
         return cls(
             first_word_at=_number(facts.get("first_word_at")),
-            turn_latencies_ms=tuple(each for each in latencies if isinstance(each, int) and each >= 0)
-            if isinstance(latencies, list)
-            else (),
+            turn_latencies_ms=_numbers(facts.get("turn_latencies_ms")),
             silence_ms=_number(facts.get("silence_ms")),
             tools_called=_number(facts.get("tools_called")) or 0,
             tools_failed=_number(facts.get("tools_failed")) or 0,
+            tool_latencies_ms=_numbers(facts.get("tool_latencies_ms")),
             interruptions=_number(facts.get("interruptions")) or 0,
         )
 
@@ -116,3 +115,8 @@ class Speech:
 
 def _number(value: JSON) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _numbers(value: JSON) -> tuple[int, ...]:
+    told = value if isinstance(value, list) else []
+    return tuple(number for number in map(_number, told) if number is not None)

@@ -11,7 +11,7 @@ _P50, _P95 = 0.50, 0.95
 def day_view(today: DayCounters, *, limit: int | None, until: int | None = None) -> dict[str, JSON]:
     """The day; a share lies in 0 to 1 and names its count as `…_n` where that is no other figure.
 
-    `limit`: of calls at once, as it is now, for `saturated_share`; None is no limit.
+    `limit`: of calls at once, as it is now, for `saturated_share` and `capacity_share`; None is no limit.
     `until` (ms): how far the averages over time reach, the end of a closed day; by default as far as calls are known.
     """
     live = today.concurrency
@@ -34,6 +34,7 @@ def day_view(today: DayCounters, *, limit: int | None, until: int | None = None)
         "average_live": _rounded(average),
         "average_until": iso(max(live.known_until, until or 0)) if average is not None else None,
         "saturated_share": _rounded(live.saturation(limit, until)) if limit is not None else None,
+        "capacity_share": _rounded(average / limit) if average is not None and limit else None,
         "service_level_share": _rounded(today.service_level),
         "service_level_n": today.service_level_n,
         "service_level_seconds": SERVICE_LEVEL_MS / 1000,
@@ -43,23 +44,38 @@ def day_view(today: DayCounters, *, limit: int | None, until: int | None = None)
         "handle_n": today.handled,
         **_percentiles("first_word", today.first_word),
         **_percentiles("turn_latency", today.turn_latency),
+        **_percentiles("post_processing", today.report_delay),
+        "attempted": today.attempted,
+        "connected_share": _rounded(today.connected_share),
+        "voicemails": today.voicemails,
+        "contained_share": _rounded(today.contained_share),
+        "contained_n": today.concluded,
+        "succeeded_share": _rounded(today.succeeded_share),
+        "evaluated": today.evaluated,
+        "not_evaluated": today.ended - today.evaluated,
         "silence_share": _rounded(today.silence_share),
         "tool_calls": today.tools_called,
         "tool_error_share": _rounded(today.tool_error_share),
+        **_percentiles("tool_latency", today.tool_latency),
         "interruptions": today.interruptions,
         **_percentiles("webhook_lag", today.webhook_lag),
         "clock_skewed": today.clock_skewed,
         "reports_missing": today.reports_missing,
         "reports_missing_share": _rounded(today.reports_missing_share),
-        "duplicates": today.duplicates,
-        "reorders": today.reorders,
-        "repairs": today.repairs,
+        "webhooks": today.webhooks,
+        **_per_thousand(today, "duplicates", today.duplicates),
+        **_per_thousand(today, "reorders", today.reorders),
+        **_per_thousand(today, "repairs", today.repairs),
     }
 
 
 def _percentiles(name: str, values: Histogram) -> dict[str, JSON]:
     p50, p95 = values.percentiles(_P50, _P95)
     return {f"{name}_p50_ms": p50, f"{name}_p95_ms": p95, f"{name}_n": values.n}
+
+
+def _per_thousand(today: DayCounters, name: str, count: int) -> dict[str, JSON]:
+    return {name: count, f"{name}_per_1000": _rounded(today.per_thousand_webhooks(count))}
 
 
 def _rounded(value: float | None) -> float | None:

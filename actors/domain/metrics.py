@@ -2,8 +2,8 @@
 
 Every figure is a sum over calls of what one call adds (`Measured`), taken from its record in memory or from its row in
 Postgres, and replaced when the record changes: duplicates and disorder cannot make it drift. Durations are differences
-of the provider's times; our own time of receipt only decides the day a call belongs to (when it was first seen), and
-the webhook lag. What has no denominator is None, never 0 and never all.
+of the provider's times; our own time of receipt only decides the day a call belongs to (when it was first seen), the
+webhook lag, and how long a report took. What has no denominator is None, never 0 and never all.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from actors.domain.admission import is_refusal
 from actors.domain.call import Call
 from actors.domain.concurrency import Concurrency, Span
+from actors.domain.ended_reasons import EndedClass, classify
 from actors.domain.histogram import Histogram
 from actors.domain.local_day import day_bounds
 from actors.domain.quick import quick
@@ -24,6 +25,12 @@ SERVICE_LEVEL_MS = 20_000
 """T of the service level: an inbound call is answered in time within this."""
 SHORT_ABANDON_MS = 5_000
 """Who hangs up sooner did not wait: apart, in no numerator and no denominator."""
+GAVE_UP_MS = 10_000
+"""A caller who hangs up within this of the answer gave up on the assistant: such a call is not contained."""
+VOICEMAIL = "voicemail"
+"""The ended reason of an outbound call that a machine took: answered, and nobody reached."""
+_CALLER_HUNG_UP = "customer-ended-call"
+_VERDICTS = {"true": True, "false": False}
 
 
 class Measured(NamedTuple):
@@ -35,6 +42,9 @@ class Measured(NamedTuple):
 
     created_at: int
     is_ended: bool
+    ended_reason: str | None = None
+    success_evaluation: str | None = None
+    reported_at: int | None = None
     direction: str | None = None
     queued_at: int | None = None
     ringing_at: int | None = None
@@ -52,6 +62,7 @@ class Measured(NamedTuple):
     silence_ms: int | None = None
     tools_called: int = 0
     tools_failed: int = 0
+    tool_latencies_ms: Sequence[int] = ()
     interruptions: int = 0
     webhook_lags_ms: Sequence[int] = ()
     reorders: int = 0
@@ -94,6 +105,44 @@ class Measured(NamedTuple):
         return self.duration_ms
 
     @property
+    def is_attempted(self) -> bool:
+        """An outbound call that was placed and is over: somebody was reached or not."""
+        return self.direction == "outbound" and self.is_ended and not self.is_refused
+
+    @property
+    def is_connected(self) -> bool:
+        """Attempted, and answered by somebody: voicemail is apart."""
+        return self.is_attempted and self.answered_at is not None and self.ended_reason != VOICEMAIL
+
+    @property
+    def is_concluded(self) -> bool:
+        """Answered and ended. Whether a call that goes on is contained nobody knows yet."""
+        return self.is_ended and self.answered_at is not None
+
+    @property
+    def is_contained(self) -> bool:
+        """Concluded without a transfer, and the caller did not hang up within `GAVE_UP_MS` of the answer."""
+        if not self.is_concluded or self.forwarded_at is not None:
+            return False
+        reason = self.ended_reason
+        if reason is None:
+            return True
+        if classify(reason).ended_class in {EndedClass.TRANSFERRED, EndedClass.TRANSFER_FAILED}:
+            return False
+        gave_up = self.duration_ms is not None and self.duration_ms < GAVE_UP_MS
+        return not (gave_up and reason == _CALLER_HUNG_UP)
+
+    @property
+    def succeeded(self) -> bool | None:
+        """VAPI's evaluation where its rubric says true or false; grades, texts and numbers are no verdict: None."""
+        return None if self.success_evaluation is None else _VERDICTS.get(self.success_evaluation.lower())
+
+    @property
+    def report_delay_ms(self) -> int | None:
+        """Post-processing: from the provider's end to our receipt of the report. Negative where the clocks disagree."""
+        return None if self.reported_at is None or self.ended_at is None else self.reported_at - self.ended_at
+
+    @property
     def first_word_ms(self) -> int | None:
         """From answered to the assistant's first audio: what a caller feels as speed of answer."""
         if self.first_word_at is None or self.answered_at is None:
@@ -124,6 +173,13 @@ class Sums(NamedTuple):
     tools_failed: int = 0
     interruptions: int = 0
     reports_missing: int = 0
+    attempted: int = 0
+    connected: int = 0
+    voicemails: int = 0
+    concluded: int = 0
+    contained: int = 0
+    evaluated: int = 0
+    succeeded: int = 0
     webhooks: int = 0
     clock_skewed: int = 0
     reorders: int = 0
@@ -134,7 +190,7 @@ _NOTHING = Sums()
 
 def sums_of(call: Measured) -> Sums:
     """What one call adds. Each name is explained at `DayCounters`."""
-    wait_ms, handle_ms = call.answer_wait_ms, call.handle_ms
+    wait_ms, handle_ms, succeeded = call.answer_wait_ms, call.handle_ms, call.succeeded
     return Sums(
         calls=1,
         offered=call.direction == "inbound",
@@ -156,6 +212,13 @@ def sums_of(call: Measured) -> Sums:
         tools_failed=call.tools_failed,
         interruptions=call.interruptions,
         reports_missing=call.is_ended and call.is_report_missing,
+        attempted=call.is_attempted,
+        connected=call.is_connected,
+        voicemails=call.is_attempted and call.ended_reason == VOICEMAIL,
+        concluded=call.is_concluded,
+        contained=call.is_contained,
+        evaluated=succeeded is not None,
+        succeeded=succeeded is True,
         webhooks=len(call.webhook_lags_ms),
         clock_skewed=sum(lag < 0 for lag in call.webhook_lags_ms),
         reorders=call.reorders,
@@ -170,6 +233,9 @@ def measured(call: Call) -> Measured:
     return Measured(
         created_at=call.created_at,
         is_ended=call.is_ended,
+        ended_reason=fields.ended_reason,
+        success_evaluation=fields.success_evaluation,
+        reported_at=call.reported_at,
         direction=fields.direction,
         queued_at=fields.queued_at,
         ringing_at=fields.ringing_at,
@@ -187,6 +253,7 @@ def measured(call: Call) -> Measured:
         silence_ms=told.silence_ms if told is not None else None,
         tools_called=told.tools_called if told is not None else 0,
         tools_failed=told.tools_failed if told is not None else 0,
+        tool_latencies_ms=told.tool_latencies_ms if told is not None else (),
         interruptions=told.interruptions if told is not None else 0,
         webhook_lags_ms=call.webhook_lags_ms,
         reorders=call.reorders,
@@ -203,8 +270,10 @@ class DayCounters:
     `answer_wait_ms` those waits, `answered_in_time` those within `SERVICE_LEVEL_MS`; `abandoned` with `short_abandoned`
     among them; `handled` answered and ended, for `handle_ms`; `talk_ms` answered to ended; `silence_ms` of
     `listened_ms`, the talk of calls whose silence is known; `reports_missing` ended calls of which the provider was
-    asked for the report, minutes after the end, and had none; `webhooks` that told their time, `clock_skewed` those
-    received before they occurred, `reorders` those overtaken.
+    asked for the report, minutes after the end, and had none; `attempted` outbound calls that are over, `connected` and
+    `voicemails` among them; `concluded` answered and ended, `contained` those among them that needed no human;
+    `evaluated` with a verdict of true or false, `succeeded` those with true; `webhooks` that told their time,
+    `clock_skewed` those received before they occurred, `reorders` those overtaken.
 
     `concurrency` is over every call live on the day, whenever it began. `duplicates` (deliveries beyond the first, as
     of the last reading of Postgres) and `repairs` (when memory and Postgres had differed: the day's `state-repaired`
@@ -232,6 +301,13 @@ class DayCounters:
     tools_failed: int = 0
     interruptions: int = 0
     reports_missing: int = 0
+    attempted: int = 0
+    connected: int = 0
+    voicemails: int = 0
+    concluded: int = 0
+    contained: int = 0
+    evaluated: int = 0
+    succeeded: int = 0
     webhooks: int = 0
     clock_skewed: int = 0
     reorders: int = 0
@@ -240,6 +316,8 @@ class DayCounters:
     first_word: Histogram = field(default_factory=Histogram)
     turn_latency: Histogram = field(default_factory=Histogram)
     webhook_lag: Histogram = field(default_factory=Histogram)
+    report_delay: Histogram = field(default_factory=Histogram)
+    tool_latency: Histogram = field(default_factory=Histogram)
     concurrency: Concurrency = field(default_factory=lambda: Concurrency(opens=0, closes=0))
 
     @classmethod
@@ -290,6 +368,8 @@ class DayCounters:
             first_word=self.first_word.replacing(gone.first_words, new.first_words),
             turn_latency=self.turn_latency.replacing(gone.latencies, new.latencies),
             webhook_lag=self.webhook_lag.replacing(gone.lags, new.lags),
+            report_delay=self.report_delay.replacing(gone.report_delays, new.report_delays),
+            tool_latency=self.tool_latency.replacing(gone.tool_latencies, new.tool_latencies),
             concurrency=window.replacing(spans),
         )
 
@@ -338,6 +418,25 @@ class DayCounters:
         """Ended calls whose report is missing / ended."""
         return _share(self.reports_missing, self.ended)
 
+    @property
+    def connected_share(self) -> float | None:
+        """Connect rate: attempted calls that somebody answered / attempted; voicemail counts as not connected."""
+        return _share(self.connected, self.attempted)
+
+    @property
+    def contained_share(self) -> float | None:
+        """Containment: concluded without a transfer, by no caller who gave up within `GAVE_UP_MS` / concluded."""
+        return _share(self.contained, self.concluded)
+
+    @property
+    def succeeded_share(self) -> float | None:
+        """Success rate: evaluated true / evaluated. Calls without a verdict are in neither."""
+        return _share(self.succeeded, self.evaluated)
+
+    def per_thousand_webhooks(self, count: int) -> float | None:
+        """How many of them there were in a thousand webhooks: of `duplicates`, `reorders` and `repairs`."""
+        return _share(1_000 * count, self.webhooks)
+
 
 @dataclass(slots=True)
 class _Values:
@@ -346,6 +445,8 @@ class _Values:
     first_words: list[int] = field(default_factory=list[int])
     latencies: list[int] = field(default_factory=list[int])
     lags: list[int] = field(default_factory=list[int])
+    report_delays: list[int] = field(default_factory=list[int])
+    tool_latencies: list[int] = field(default_factory=list[int])
 
     def take(self, call: Measured) -> None:
         if (first_word_ms := call.first_word_ms) is not None:
@@ -353,6 +454,9 @@ class _Values:
         self.latencies.extend(call.turn_latencies_ms)
         # A negative lag is a clock that is wrong, no lag: counted apart.
         self.lags.extend(lag for lag in call.webhook_lags_ms if lag >= 0)
+        if (delay_ms := call.report_delay_ms) is not None and delay_ms >= 0:
+            self.report_delays.append(delay_ms)
+        self.tool_latencies.extend(call.tool_latencies_ms)
 
 
 def _share(part: int, whole: int) -> float | None:

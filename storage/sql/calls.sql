@@ -46,7 +46,8 @@ select
     events.duplicates, events.repairs, now.live, now.waiting,
     status, direction, report, created_at, queued_at, ringing_at, answered_at, forwarded_at, ended_at, live_from,
     live_until, duration_ms, cost_micros, first_word_at, turn_latencies_ms, silence_ms, tools_called, tools_failed,
-    interruptions, webhook_lags_ms, reorders, admission
+    interruptions, webhook_lags_ms, reorders, admission, ended_reason, success_evaluation, reported_at,
+    tool_latencies_ms
 from (
     select
         (

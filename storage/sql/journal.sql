@@ -93,7 +93,8 @@ limit $3;
 select
     status, direction, report, created_at, queued_at, ringing_at, answered_at, forwarded_at, ended_at, live_from,
     live_until, duration_ms, cost_micros, first_word_at, turn_latencies_ms, silence_ms, tools_called, tools_failed,
-    interruptions, webhook_lags_ms, reorders, admission
+    interruptions, webhook_lags_ms, reorders, admission, ended_reason, success_evaluation, reported_at,
+    tool_latencies_ms
 from private.calls_of_day($1, $2, $3);
 
 -- name: journal_day_events
@@ -222,7 +223,7 @@ with told as (
         success_evaluation, tool_calls, hangs, report, last_event_at, last_event_kind, processed_at, version,
         admission, released_at,
         forwarded_at, live_from, live_until, first_word_at, turn_latencies_ms, silence_ms, tools_called, tools_failed,
-        interruptions, webhook_lags_ms, reorders
+        interruptions, webhook_lags_ms, reorders, reported_at, tool_latencies_ms
     )
     select
         written.id, coalesce(known.created_at, written.created_at), admitted.organization_id,
@@ -232,7 +233,7 @@ with told as (
         success_evaluation, tool_calls, hangs, report, last_event_at, last_event_kind, processed_at, version,
         admission, released_at,
         forwarded_at, live_from, live_until, first_word_at, turn_latencies_ms, silence_ms, tools_called, tools_failed,
-        interruptions, webhook_lags_ms, reorders
+        interruptions, webhook_lags_ms, reorders, reported_at, tool_latencies_ms
     from admitted, written
     left join known on known.provider_call_id = written.provider_call_id
     on conflict (id, created_at) do update set
@@ -277,7 +278,9 @@ with told as (
         tools_failed = excluded.tools_failed,
         interruptions = excluded.interruptions,
         webhook_lags_ms = excluded.webhook_lags_ms,
-        reorders = excluded.reorders
+        reorders = excluded.reorders,
+        reported_at = excluded.reported_at,
+        tool_latencies_ms = excluded.tool_latencies_ms
 ), caused as (
     insert into effects (organization_id, call_id, effect, slot, created_at, retry_at)
     select admitted.organization_id, call_id, effect, $2, $7, $11

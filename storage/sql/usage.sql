@@ -40,6 +40,10 @@ on conflict (date, organization_id) do update set
     duplicates = excluded.duplicates, repairs = excluded.repairs, peak_concurrency = excluded.peak_concurrency,
     peak_at = excluded.peak_at, level_ms = excluded.level_ms, first_word_ms = excluded.first_word_ms,
     turn_latency_ms = excluded.turn_latency_ms, webhook_lag_ms = excluded.webhook_lag_ms,
+    attempted = excluded.attempted, connected = excluded.connected, voicemails = excluded.voicemails,
+    concluded = excluded.concluded, contained = excluded.contained, evaluated = excluded.evaluated,
+    succeeded = excluded.succeeded, report_delay_ms = excluded.report_delay_ms,
+    tool_latency_ms = excluded.tool_latency_ms,
     ended_classes = excluded.ended_classes, computed_at = excluded.computed_at;
 
 -- name: usage_due

@@ -66,12 +66,14 @@ def call_rows(first_id: int, call_id: str, start: int, *, seconds: int = 60, rep
             "duration_ms": seconds * 1_000 - 150,
             "cost_micros": seconds * 1_500,
             "summary": "A summary.",
+            "success_evaluation": ["true", "false", "Good"][seconds % 3],
             "conversation": {
                 "first_word_at": start + 2_900,
                 "turn_latencies_ms": [700, 40 * seconds, 1_130],
                 "silence_ms": 25 * seconds,
                 "tools_called": 2,
                 "tools_failed": seconds % 2,
+                "tool_latencies_ms": [90 * seconds, 410],
                 "interruptions": 1,
             },
         }

@@ -101,7 +101,7 @@ async def test_a_batch_is_written_whole(journal: PostgresJournal, batch: Batch, 
         fields=fields,
         tool_call_ids=frozenset({"a", "b"}),
         hangs=3,
-        report_received=True,
+        reported_at=rows.now + 6,
         processed_at=rows.now + 7,
         version=2,
     )

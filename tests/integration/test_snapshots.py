@@ -39,6 +39,7 @@ fields = st.builds(
         silence_ms=st.none() | times,
         tools_called=times,
         tools_failed=times,
+        tool_latencies_ms=st.lists(times, max_size=3).map(tuple),
         interruptions=times,
     ),
 )
@@ -60,7 +61,7 @@ calls = st.builds(
         last_at=times,
         failed_tool_calls=st.frozensets(texts),
     ),
-    report_received=st.booleans(),
+    reported_at=st.none() | times,
     report_missing=st.booleans(),
     processed_at=st.none() | times,
     last_event_at=times,

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -113,7 +114,7 @@ async def throughput(world: World, size: Size) -> list[Figure]:
     await shard.start(size.busy)
     fastest = [await shard.apply(await world.arrivals(ids, each=size.events_each)) for _ in range(size.runs)]
     paced = [
-        await shard.pace(await world.arrivals(ids, each=size.paced_each), per_second=size.per_second)
+        await shard.pace(partial(world.arrivals, each=1), [*ids] * size.paced_each, per_second=size.per_second)
         for _ in range(size.runs)
     ]
     await shard.shard.stop()

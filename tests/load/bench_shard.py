@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 from uuid import uuid4
 
 import psutil
@@ -20,6 +21,10 @@ from serve.simulator.load.figures import Latencies
 
 READY_SECONDS = 120.0
 DELIVERED_AT_ONCE = 256
+AHEAD_SECONDS = 0.25
+
+Accept: TypeAlias = Callable[[Sequence[str]], Coroutine[Any, Any, Sequence[Delivery]]]
+"""Accepts one event of each organization."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,14 +105,25 @@ class BusyShard:
         await _until(lambda: self._applied() - before == len(deliveries) and not self._waiting)
         return len(deliveries) / (time.perf_counter() - began)
 
-    async def pace(self, deliveries: Sequence[Delivery], *, per_second: float) -> Latencies:
-        """Hand over at a fixed rate, whatever the shard does; latencies from the moment each was due to its entry."""
-        self.latencies, began = Latencies(), time.perf_counter()
-        for place, delivery in enumerate(deliveries):
-            due = began + place / per_second
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            self._waiting.setdefault(delivery.organization_id, due)
-            await self.shard.deliver([delivery])
+    async def pace(self, accept: Accept, ids: Sequence[str], *, per_second: float) -> Latencies:
+        """Hand over an event of each at a fixed rate; latencies from the moment each was due to its entry.
+
+        `accept` puts them into the inbox, a quarter of a second's at once and ahead: sooner, and the sweep would take
+        them for forgotten.
+        """
+        self.latencies, began = Latencies(), time.perf_counter() + AHEAD_SECONDS
+        at_once = max(1, int(per_second * AHEAD_SECONDS))
+        portions = [ids[first : first + at_once] for first in range(0, len(ids), at_once)]
+        accepting, place = asyncio.create_task(accept(portions[0])), 0
+        for number in range(len(portions)):
+            deliveries = await accepting
+            if number + 1 < len(portions):
+                accepting = asyncio.create_task(accept(portions[number + 1]))
+            for delivery in deliveries:
+                due, place = began + place / per_second, place + 1
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                self._waiting.setdefault(delivery.organization_id, due)
+                await self.shard.deliver([delivery])
         await _until(lambda: not self._waiting)
         return self.latencies
 

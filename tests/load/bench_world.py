@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 
 from actors.domain.commands import InboxRow
 from actors.domain.json_types import JSON
+from actors.domain.organization import recall
 from actors.ports import Delivery, Ports
 from actors.slots import slot_of
 from serve.config import Settings
@@ -18,8 +20,10 @@ from serve.ports import open_ports
 from serve.stack.temporal_server import start_temporal
 from storage.embedded import start_postgres, start_valkey
 from storage.inbox_rows import inbox_row
+from storage.journal import call_record
 from storage.migrate import migrate
 from storage.postgres import Pool, close_pool, open_pool
+from storage.times import moment
 
 FACTS: dict[str, JSON] = {
     "status": "in-progress",
@@ -33,6 +37,8 @@ FACTS: dict[str, JSON] = {
         "customer_name": "Jordan Miles",
     },
 }
+
+WRITTEN_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,30 +64,42 @@ class World:
 
     async def history(self, ids: Sequence[str], *, calls: int, events: int) -> None:
         """Give each organization that many live calls, told of by `events` applied rows in all."""
-        slots = [slot_of(each) for each in ids]
-        await self.pool.execute(
-            """insert into webhook_inbox (organization_id, provider, event_key, slot, call_id, type, facts,
-                   occurred_at, received_at, apply_sequence, applied_at)
-               select id, 'vapi', 'past-' || n, slot, 'call-' || n % $3, 'status-update', $5::jsonb,
-                   now(), now(), n, now()
-               from unnest($1::uuid[], $2::smallint[]) as told (id, slot), generate_series(1, $4::integer) as n""",
-            ids,
-            slots,
-            calls,
-            events,
-            FACTS,
-            timeout=120,
-        )
-        await self.pool.execute(
-            """insert into calls (id, created_at, organization_id, provider_call_id, status, last_event_at,
-                   last_event_kind, version)
-               select gen_random_uuid(), now(), id, 'call-' || n % $2, 'in-progress', now(), 'status-update', $3
-               from unnest($1::uuid[]) as told (id), generate_series(1, $2::integer) as n""",
-            ids,
-            calls,
-            events,
-            timeout=120,
-        )
+        at = int(time.time() * 1000)
+        for first in range(0, len(ids), WRITTEN_AT_ONCE):
+            await self._write_history(ids[first : first + WRITTEN_AT_ONCE], calls, events, at)
+
+    async def _write_history(self, ids: Sequence[str], calls: int, events: int, at: int) -> None:
+        rows = [_past_row(number, f"call-{number % calls}", at) for number in range(1, events + 1)]
+        records = [
+            {"organization_id": organization_id, **call_record(organization_id, call)}
+            for organization_id in ids
+            for call in recall(organization_id, rows).values()
+        ]
+        columns = ", ".join(records[0])
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                """insert into webhook_inbox (organization_id, provider, event_key, slot, call_id, type, facts,
+                       occurred_at, received_at, apply_sequence, applied_at)
+                   select id, 'vapi', 'past-' || n, slot, 'call-' || n % $3, 'status-update', $5::jsonb, $6, $6, n, $6
+                   from unnest($1::uuid[], $2::smallint[]) as told (id, slot), generate_series(1, $4::integer) as n""",
+                ids,
+                [slot_of(each) for each in ids],
+                calls,
+                events,
+                FACTS,
+                moment(at),
+                timeout=120,
+            )
+            await connection.execute(
+                f"""with written as (
+                        insert into calls ({columns})
+                        select {columns} from jsonb_populate_recordset(null::calls, $1)
+                        returning organization_id, provider_call_id, id, created_at
+                    )
+                    insert into call_keys (organization_id, provider_call_id, id, created_at) select * from written""",  # noqa: S608  # names of columns
+                records,
+                timeout=120,
+            )
 
     async def arrivals(self, ids: Sequence[str], *, each: int) -> list[Delivery]:
         """Accept `each` events of one live call per organization; what the ingress would hand over, in rounds."""
@@ -150,3 +168,18 @@ async def running_world() -> AsyncGenerator[World]:
             }
         )
         yield World(settings=settings, pool=pool)
+
+
+def _past_row(number: int, call_id: str, at: int) -> InboxRow:
+    """The row that `history` writes, as the owner read it."""
+    return InboxRow(
+        id=number,
+        provider="vapi",
+        event_key=f"past-{number}",
+        type="status-update",
+        call_id=call_id,
+        facts=FACTS,
+        occurred_at=at,
+        received_at=at,
+        apply_sequence=number,
+    )

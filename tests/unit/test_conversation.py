@@ -29,6 +29,7 @@ def test_a_captured_report_tells_turns_silence_and_tools() -> None:
     assert told["first_word_at"] - fields["answered_at"] == 1_159
     assert told["turn_latencies_ms"] == [1_601, 1_070, 730, 2_161, 1_221, 750]
     assert (told["silence_ms"], told["tools_called"], told["tools_failed"]) == (33_989, 2, 0)
+    assert told["tool_latencies_ms"] == [1, 1]
     assert Conversation.told(told).turn_latencies_ms == tuple(told["turn_latencies_ms"])
 
 
@@ -47,12 +48,14 @@ def test_pauses_of_more_than_two_seconds_are_silence_whole() -> None:
 def test_a_tool_call_without_result_or_with_an_error_failed() -> None:
     asked: dict[str, JSON] = {
         "role": "tool_calls",
+        "time": 8_000,
         "toolCalls": [{"id": name, "function": {"name": "look_up"}} for name in ("good", "bad", "lost")],
     }
-    good: dict[str, JSON] = {"role": "tool_call_result", "toolCallId": "good", "result": "Two openings."}
+    good: dict[str, JSON] = {"role": "tool_call_result", "toolCallId": "good", "result": "Two openings.", "time": 9_250}
     bad: dict[str, JSON] = {"role": "tool_call_result", "toolCallId": "bad", "result": "Error: timeout of 20000ms"}
     told = _told(asked, good, bad)
     assert (told["tools_called"], told["tools_failed"]) == (3, 2)
+    assert told["tool_latencies_ms"] == [1_250], "of a result that tells its time"
 
 
 def test_what_vapi_measured_stands_in_for_turns_that_were_not_told() -> None:

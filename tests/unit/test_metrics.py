@@ -78,6 +78,10 @@ measures = st.builds(
     created_at=near_the_day,
     is_ended=st.booleans(),
     is_report_missing=st.booleans(),
+    is_refused=st.booleans(),
+    ended_reason=st.sampled_from([None, "voicemail", "customer-ended-call", "assistant-forwarded-call", "hangup"]),
+    success_evaluation=st.sampled_from([None, "true", "False", "8"]),
+    reported_at=st.none() | near_the_day,
     direction=st.sampled_from([None, "inbound", "outbound", "web"]),
     queued_at=st.none() | near_the_day,
     ringing_at=st.none() | near_the_day,
@@ -91,6 +95,7 @@ measures = st.builds(
     turn_latencies_ms=st.lists(st.integers(0, 9_000), max_size=4),
     silence_ms=st.none() | st.integers(0, 10**5),
     tools_called=st.integers(0, 3),
+    tool_latencies_ms=st.lists(st.integers(0, 9_000), max_size=3),
     webhook_lags_ms=st.lists(st.integers(-500, 9_000), max_size=4),
     reorders=st.integers(0, 2),
 )
@@ -110,7 +115,10 @@ def test_the_figures_are_those_of_the_set_of_calls(rounds: list[list[tuple[int, 
         figures = figures.replacing_all([(held.get(call), new) for call, new in changes.items()])
         held |= changes
     assert figures == DayCounters.of(DAY, ZONE, reversed(held.values()))
-    for share in ("service_level", "abandoned_share", "reports_missing_share"):
+    for share in (
+        *("service_level", "abandoned_share", "reports_missing_share"),
+        *("connected_share", "contained_share", "succeeded_share"),
+    ):
         value = getattr(figures, share)
         assert value is None or 0 <= value <= 1
 
@@ -151,9 +159,84 @@ def test_what_has_no_denominator_is_neither_nothing_nor_all() -> None:
     view = day_view(DayCounters.of(DAY, ZONE), limit=4)
     empty = {name for name, value in view.items() if value is None}
     assert empty == {
-        *(name for name in view if name.endswith(("_share", "_p50_ms", "_p95_ms"))),
+        *(name for name in view if name.endswith(("_share", "_p50_ms", "_p95_ms", "_per_1000"))),
         *("answer_seconds", "handle_seconds", "average_live", "average_until", "peak_at"),
     }
+
+
+def test_outbound_calls_are_connected_when_somebody_answered_and_no_machine() -> None:
+    outbound = {"direction": "outbound", "ringing_at": 0}
+    figures = DayCounters.of(
+        DAY,
+        ZONE,
+        [
+            _call(**outbound, answered_at=9_000, ended_at=20_000, ended_reason="customer-ended-call"),
+            _call(**outbound, answered_at=9_000, ended_at=20_000, ended_reason="voicemail"),
+            _call(**outbound, ended_at=20_000, ended_reason="customer-did-not-answer"),
+            _call(**outbound, ended_at=20_000, is_refused=True),
+            _call(**outbound, answered_at=9_000, is_ended=False),
+            _call(ringing_at=0, answered_at=9_000, ended_at=20_000, ended_reason="customer-ended-call"),
+        ],
+    )
+    assert (figures.attempted, figures.connected, figures.voicemails) == (3, 1, 1)
+    assert figures.connected_share == pytest.approx(1 / 3)
+
+
+def test_a_call_is_contained_when_nobody_else_was_needed_and_the_caller_did_not_give_up() -> None:
+    answered = {"answered_at": 1_000, "ended_at": 61_000, "duration_ms": 60_000}
+    figures = DayCounters.of(
+        DAY,
+        ZONE,
+        [
+            _call(**answered, ended_reason="customer-ended-call"),
+            _call(**{**answered, "duration_ms": 10_000}, ended_reason="customer-ended-call"),
+            _call(**{**answered, "duration_ms": 9_999}, ended_reason="assistant-ended-call"),
+            _call(**answered),
+            _call(**{**answered, "duration_ms": 9_999}, ended_reason="customer-ended-call"),
+            _call(**answered, forwarded_at=30_000),
+            _call(**answered, ended_reason="assistant-forwarded-call"),
+            _call(**answered, ended_reason="customer-ended-call-during-transfer"),
+            _call(answered_at=1_000, is_ended=False),
+            _call(ended_at=61_000),
+        ],
+    )
+    assert (figures.contained, figures.concluded) == (4, 8)
+    assert figures.contained_share == pytest.approx(0.5)
+
+
+def test_success_is_what_was_evaluated_true_of_what_was_evaluated_true_or_false() -> None:
+    verdicts = ["true", "True", "false", "Good", "8", None]
+    figures = DayCounters.of(DAY, ZONE, [_call(ended_at=9_000, success_evaluation=each) for each in verdicts])
+    assert (figures.succeeded, figures.evaluated, figures.ended) == (2, 3, 6)
+    assert figures.succeeded_share == pytest.approx(2 / 3)
+    view = day_view(figures, limit=None)
+    assert (view["succeeded_share"], view["evaluated"], view["not_evaluated"]) == (0.6667, 3, 3)
+
+
+def test_processing_lasts_from_the_end_to_the_receipt_of_the_report_and_no_clock_makes_it_negative() -> None:
+    calls = [_call(ended_at=9_000, reported_at=at) for at in (9_100, 9_120, 8_000)]
+    figures = DayCounters.of(DAY, ZONE, [*calls, _call(ended_at=9_000), _call(reported_at=9_000)])
+    assert (figures.report_delay.n, figures.report_delay.percentiles(0.5, 1.0)) == (2, [100, 120])
+
+
+def test_tools_latencies_are_those_of_their_results() -> None:
+    figures = DayCounters.of(DAY, ZONE, [_call()._replace(tool_latencies_ms=(5, 90)), _call()])
+    assert figures.tool_latency.percentiles(0.5, 0.95) == [5, 90]
+
+
+def test_what_went_wrong_is_told_of_a_thousand_webhooks() -> None:
+    call = _call()._replace(webhook_lags_ms=(10,) * 40, reorders=2)
+    view = day_view(DayCounters.of(DAY, ZONE, [call], duplicates=1, repairs=3), limit=None)
+    assert (view["webhooks"], view["duplicates_per_1000"], view["reorders_per_1000"]) == (40, 25.0, 50.0)
+    assert view["repairs_per_1000"] == 75.0
+
+
+def test_capacity_in_use_is_the_average_of_the_limit() -> None:
+    call = Measured(created_at=OPENS, is_ended=True, live_from=OPENS, live_until=OPENS + MINUTE)
+    figures = DayCounters.of(DAY, ZONE, [call])
+    view = day_view(figures, limit=2, until=OPENS + 4 * MINUTE)
+    assert (view["average_live"], view["capacity_share"], view["saturated_share"]) == (0.25, 0.125, 0.0)
+    assert day_view(figures, limit=None)["capacity_share"] is None
 
 
 def test_a_clock_that_is_ahead_is_flagged_and_no_lag() -> None:

@@ -99,12 +99,12 @@ def test_a_call_the_provider_does_not_know_is_unconfirmed() -> None:
 
 
 def test_webhook_silence_is_told_apart_from_no_calls() -> None:
-    ended = call(status=CallStatus.ENDED, report_received=True)
+    ended = call(status=CallStatus.ENDED, reported_at=AT - 60_000)
     assert value(Metric.WEBHOOK_SILENCE_SECONDS) is None
     assert value(Metric.WEBHOOK_SILENCE_SECONDS, ended) is None
     assert value(Metric.WEBHOOK_SILENCE_SECONDS, call(status=CallStatus.FORWARDING)) is None
     assert value(Metric.WEBHOOK_SILENCE_SECONDS, ended, call("b", heard_at=AT - 30_000)) == 20
-    owed = replace(ended, report_received=False)
+    owed = replace(ended, reported_at=None)
     assert value(Metric.WEBHOOK_SILENCE_SECONDS, owed) == 20
     assert value(Metric.WEBHOOK_SILENCE_SECONDS, replace(owed, report_missing=True)) is None
 
@@ -123,9 +123,9 @@ def test_missing_reports_and_unknown_reasons_name_the_latest_call() -> None:
 
 
 def test_time_alone_changes_nothing_once_calls_are_over_and_reported() -> None:
-    done = call(status=CallStatus.ENDED, report_received=True)
+    done = call(status=CallStatus.ENDED, reported_at=AT - 60_000)
     assert is_watched(state(call()))
-    assert is_watched(state(replace(done, report_received=False)))
+    assert is_watched(state(replace(done, reported_at=None)))
     assert is_watched(replace(state(done), alarms=Alarms(pending={("x", None): AT})))
     assert not is_watched(state(done))
 

@@ -89,7 +89,7 @@ class Domain(RuleBasedStateMachine):
             blank = Call(call_id=call_id, created_at=observations[0].received_at)
             folded = reduce(Call.merge, shuffled, blank)
             assert (held.status, held.fields, held.precedences) == (folded.status, folded.fields, folded.precedences)
-            assert (held.report_received, held.last_event_at) == (folded.report_received, folded.last_event_at)
+            assert (held.reported_at, held.last_event_at) == (folded.reported_at, folded.last_event_at)
             assert held.evidence_at == self._evidence(call_id)
             assert held.absent_at == notes.get("NoteAbsent")
             assert held.processed_at == notes.get("NoteProcessed")

@@ -70,7 +70,7 @@ def found(call: Call) -> Expected:
         transcript=None,
         tool_calls=len(call.tool_call_ids),
         hangs=call.hangs,
-        report=call.report_received,
+        report=call.reported_at is not None,
     )
 
 

@@ -28,6 +28,12 @@ class _Speech:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    succeeded: bool
+    latency_ms: int | None = None
+
+
 def conversation_of(
     report: Mapping[str, JSON], answered_at: int | None, ended_at: int | None
 ) -> dict[str, JSON] | None:
@@ -39,14 +45,16 @@ def conversation_of(
         return None
     speeches = sorted(_speeches(messages), key=lambda speech: (speech.start, speech.end))
     interruptions = milliseconds(measured.get("numUserInterrupted"))
-    called, failed = _tools(messages)
+    tools = _tools(messages)
     latencies = _latencies(speeches) or _told_latencies(measured)
+    tool_latencies: list[JSON] = [tool.latency_ms for tool in tools if tool.latency_ms is not None]
     facts: dict[str, JSON] = {
         "first_word_at": next((speech.start for speech in speeches if speech.role == "assistant"), None),
         "turn_latencies_ms": [*latencies[:LATENCIES_KEPT]],
         "silence_ms": _silence(speeches, answered_at, ended_at) if speeches else None,
-        "tools_called": called,
-        "tools_failed": failed,
+        "tools_called": len(tools),
+        "tools_failed": sum(not tool.succeeded for tool in tools),
+        "tool_latencies_ms": tool_latencies[:LATENCIES_KEPT],
         "interruptions": interruptions if interruptions is not None else _interruptions(speeches),
     }
     return {name: value for name, value in facts.items() if value is not None}
@@ -102,16 +110,25 @@ def _interruptions(speeches: Sequence[_Speech]) -> int:
     return count
 
 
-def _tools(messages: Iterable[dict[str, JSON]]) -> tuple[int, int]:
-    """Tool calls, and those among them whose result is an error or never came."""
-    asked: set[str] = set()
-    answered: dict[str, bool] = {}
+def _tools(messages: Iterable[dict[str, JSON]]) -> Sequence[_Tool]:
+    """Each call of a tool once, with what its result tells; one whose result never came has failed."""
+    asked: dict[str, int | None] = {}
+    answered: dict[str, dict[str, JSON]] = {}
     for message in messages:
-        asked.update(call.id for each in sequence(message.get("toolCalls")) if (call := tool_call(each)) is not None)
-        answered_id = text(message.get("toolCallId"))
-        if answered_id is not None:
-            answered[answered_id] = _is_result(message)
-    return len(asked), sum(not answered.get(each, False) for each in asked)
+        for each in sequence(message.get("toolCalls")):
+            if (call := tool_call(each)) is not None:
+                asked.setdefault(call.id, moment(message.get("time")))
+        if (answered_id := text(message.get("toolCallId"))) is not None:
+            answered[answered_id] = message
+    return [_tool(asked_at, answered.get(call_id)) for call_id, asked_at in asked.items()]
+
+
+def _tool(asked_at: int | None, answer: dict[str, JSON] | None) -> _Tool:
+    if answer is None:
+        return _Tool(succeeded=False)
+    answered_at = moment(answer.get("time"))
+    latency_ms = None if asked_at is None or answered_at is None else max(0, answered_at - asked_at)
+    return _Tool(succeeded=_is_result(answer), latency_ms=latency_ms)
 
 
 def _is_result(message: dict[str, JSON]) -> bool:

@@ -46,6 +46,10 @@ async def store_day(pool: Pool, tenant: Tenant) -> None:
             silence_ms=2_500,
             tools_called=3,
             tools_failed=1,
+            tool_latencies_ms=[400],
+            ended_reason="customer-ended-call",
+            success_evaluation="true",
+            reported_at=at + timedelta(seconds=67),
             interruptions=1,
             webhook_lags_ms=[120, -5],
         )
