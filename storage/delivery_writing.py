@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from storage.deliveries import DeliveryKey
-from storage.postgres import Pool, acquired, transaction
+from storage.postgres import Connection, Pool, acquired, transaction
 from storage.statements import statement
 
 
@@ -18,6 +18,16 @@ class PageOfReplay:
     waiting: Sequence[DeliveryKey]
     size: int
     last: DeliveryKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An event. `subject` tells it apart from others of its kind; no delivery of it is older than `since`."""
+
+    event: str
+    subject: str
+    call_id: str | None
+    since: datetime
 
 
 class DeliveryWriter:
@@ -42,24 +52,10 @@ class DeliveryWriter:
             call = await connection.fetchrow(statement("completed_call"), organization_id, call_id)
             if call is None:
                 return ()
-            payload = payload_of(dict(call))
-            ids = {target["id"]: uuid5(target["id"], f"{event}:{call_id}") for target in targets}
-            for target in targets:
-                await connection.execute(
-                    statement("delivery_add"),
-                    ids[target["id"]],
-                    organization_id,
-                    target["id"],
-                    event,
-                    call_id,
-                    payload,
-                    target["enabled"],
-                    call["created_at"],
-                )
-            rows = await connection.fetch(
-                statement("deliveries_to_start"), list(ids.values()), call["created_at"], organization_id
+            told = Told(event=event, subject=call_id, call_id=call_id, since=call["created_at"])
+            return await write_deliveries(
+                connection, organization_id, told, [dict(each) for each in targets], payload_of(dict(call))
             )
-        return [_key(dict(row)) for row in rows]
 
     async def forgotten(self, *, due_before: datetime, limit: int) -> Sequence[DeliveryKey]:
         """Deliveries that are due and that nobody seems to send."""
@@ -106,6 +102,30 @@ class DeliveryWriter:
         """Note that a replay was carried out."""
         async with transaction(self._pool) as connection:
             await connection.execute(statement("replay_done"), replay_id, organization_id, deliveries)
+
+
+async def write_deliveries(
+    connection: Connection, organization_id: str, told: Told, targets: Sequence[Mapping[str, Any]], payload: str
+) -> Sequence[DeliveryKey]:
+    """Write the event's delivery to each of `delivery_targets`, unless it is there; those that wait to be sent.
+
+    Nobody else may write deliveries of the event meanwhile.
+    """
+    ids = {target["id"]: uuid5(target["id"], f"{told.event}:{told.subject}") for target in targets}
+    for target in targets:
+        await connection.execute(
+            statement("delivery_add"),
+            ids[target["id"]],
+            organization_id,
+            target["id"],
+            told.event,
+            told.call_id,
+            payload,
+            target["enabled"],
+            told.since,
+        )
+    rows = await connection.fetch(statement("deliveries_to_start"), list(ids.values()), told.since, organization_id)
+    return [_key(dict(row)) for row in rows]
 
 
 def _key(row: Mapping[str, Any]) -> DeliveryKey:

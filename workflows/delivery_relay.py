@@ -1,4 +1,4 @@
-"""Takes up what Postgres holds and no workflow has yet: replays that were asked for, deliveries that were forgotten."""
+"""Takes up what Postgres holds and no workflow has yet: events, replays asked for, deliveries that were forgotten."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,6 +9,8 @@ import structlog
 
 from actors.ports import UnavailableError
 from storage.delivery_writing import DeliveryWriter
+from storage.endpoint_events import EndpointEvents
+from workflows.delivery_payloads import event_payload
 from workflows.delivery_starts import DeliveryStarts
 
 _log = structlog.get_logger(__name__)
@@ -29,12 +31,14 @@ class DeliveryRelay:
     def __init__(
         self,
         writer: DeliveryWriter,
+        events: EndpointEvents,
         starts: DeliveryStarts,
         *,
         now: Callable[[], datetime],
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._writer = writer
+        self._events = events
         self._starts = starts
         self._now = now
         self._pause = pause
@@ -50,6 +54,7 @@ class DeliveryRelay:
         while True:
             pause = EVERY_SECONDS
             try:
+                await self.take_up_events()
                 await self.take_up_replays()
                 if rounds % _FORGOTTEN_EVERY == 0:
                     await self.take_up_forgotten()
@@ -61,6 +66,15 @@ class DeliveryRelay:
                 _log.exception("the relay of deliveries failed")
                 pause = _AWAY_SECONDS
             await self._pause(pause)
+
+    async def take_up_events(self) -> None:
+        """Have endpoints told of what happened, until nothing is left to tell."""
+        while True:
+            page = await self._events.take_up(payload_of=event_payload, limit=_AT_ONCE)
+            # What cannot be started now is written, and taken up as forgotten.
+            await self._starts.start(page.waiting)
+            if page.size < _AT_ONCE:
+                return
 
     async def take_up_replays(self) -> None:
         """Have every replay carried out that waits for it."""

@@ -11,6 +11,7 @@ from temporalio.worker import Worker
 
 from storage.deliveries import DeliveryStore
 from storage.delivery_writing import DeliveryWriter
+from storage.endpoint_events import EndpointEvents
 from storage.postgres import close_pool, open_pool
 from storage.sealing import Sealer
 from workflows.activities.deliveries import DeliveryAttempts, DeliveryWriting
@@ -44,6 +45,7 @@ class DeliveryParts:
 
     attempts: DeliveryAttempts
     writer: DeliveryWriter
+    events: EndpointEvents
 
     def writing(self, client: Client) -> DeliveryWriting:
         """The activities that have workflows started by this client."""
@@ -64,7 +66,9 @@ async def open_deliveries(settings: WorkerSettings) -> AsyncGenerator[DeliveryPa
     try:
         async with WebhookSender(insecure=settings.webhooks_insecure) as sender:
             yield DeliveryParts(
-                attempts=DeliveryAttempts(DeliveryStore(pool, sealer), sender), writer=DeliveryWriter(pool)
+                attempts=DeliveryAttempts(DeliveryStore(pool, sealer), sender),
+                writer=DeliveryWriter(pool),
+                events=EndpointEvents(pool),
             )
     finally:
         await close_pool(pool)
@@ -81,5 +85,5 @@ def delivery_workers(client: Client, parts: DeliveryParts, options: Mapping[str,
         activities=[parts.attempts.attempt_delivery, writing.replay_page, writing.replay_done],
         **told,
     )
-    relay = DeliveryRelay(parts.writer, DeliveryStarts(client), now=lambda: datetime.now(UTC))
+    relay = DeliveryRelay(parts.writer, parts.events, DeliveryStarts(client), now=lambda: datetime.now(UTC))
     return (worker, relay)

@@ -34,8 +34,12 @@ class AbsentError(ProviderError):
 
 
 class RefusedError(ProviderError):
-    """The provider refuses, or we do. `code` is the provider's own name for the reason, if it gave one."""
+    """The provider refuses, or we do.
 
-    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+    `code` is the provider's own name for the reason, if it gave one, `status` what it answered with, if it did.
+    """
+
+    def __init__(self, message: str = "", *, code: str | None = None, status: int | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.status = status

@@ -53,14 +53,16 @@ class DeliveryWorld:
             "insert into organizations (id, name, slug) values ($1, 'Test', $2)", organization_id, organization_id
         )
 
-    async def add_integration(self, path: str = "/hook", *, organization_id: str = ORGANIZATION) -> UUID:
+    async def add_integration(
+        self, path: str = "/hook", *, organization_id: str = ORGANIZATION, events: Sequence[str] = ("call.completed",)
+    ) -> UUID:
         integration_id = uuid4()
         self.secrets[integration_id] = _secret()
         sealed = Sealer(_ENCRYPTION_KEY).seal(organization_id, self.secrets[integration_id].encode())
         await self.execute(
             "insert into integrations (id, organization_id, name, url, events, sealed_secret)"
-            " values ($1, $2, 'Hook', $3, '{call.completed}', $4)",
-            integration_id, organization_id, f"{self.receiver.base_url}{path}", sealed,
+            " values ($1, $2, 'Hook', $3, $5, $4)",
+            integration_id, organization_id, f"{self.receiver.base_url}{path}", sealed, list(events),
         )  # fmt: skip
         return integration_id
 

@@ -93,6 +93,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "integration_health": _READ,
     "minute_grants": Access(select="viewer", insert="admin"),
     "early_words": _CLOSED,
+    "endpoint_events": _CLOSED,
 }
 
 

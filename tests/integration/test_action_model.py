@@ -13,6 +13,8 @@ from aiohttp import web
 
 from tests.fakes.processing_world import ProcessingWorld, processing_world, until
 from tests.fakes.vapi_server import running_vapi
+from workflows.errors import ProviderUnavailableError, RefusedError
+from workflows.vendors.action_model import ActionModel
 
 MODEL = "openai-chat:a-model"
 SERVER = Path(sys.prefix) / "bin" / "temporal-test-server"
@@ -133,6 +135,19 @@ async def test_a_model_that_refuses_is_asked_once(
             assert await world.finish() == "processed"
         assert len(model.asked) == 1
         assert {source for source, _ in await items(world)} == {"rules"}
+
+
+async def test_a_question_is_sent_once_whatever_the_vendors_package_would_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_model(monkeypatch) as model:
+        model.status = 503
+        with pytest.raises(ProviderUnavailableError):
+            await ActionModel(MODEL).find("User: Hello.")
+        assert len(model.asked) == 1
+
+
+async def test_a_model_of_no_known_vendor_is_refused() -> None:
+    with pytest.raises(RefusedError):
+        await ActionModel("nobody:a-model").find("User: Hello.")
 
 
 async def test_what_the_provider_found_is_not_looked_for_again(

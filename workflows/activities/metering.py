@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import structlog
@@ -18,8 +19,6 @@ _PAGE: Final = 100
 _MINUTE_MS: Final = 60_000
 _RETRY_MS: Final = 5_000
 _LONGEST_RETRY_MS: Final = 3_600_000
-# Of the request itself. Others are about the key or the account: they pass once somebody has mended it.
-_OF_THE_EVENT: Final = "status 400"
 
 
 class Metering:
@@ -77,7 +76,8 @@ class Metering:
                 timestamp=event.charged_at // 1_000,
             )
         except (RefusedError, AbsentError) as refused:
-            if str(refused).startswith(_OF_THE_EVENT):
+            # Of the request itself. Others are about the key or the account: they pass once somebody has mended it.
+            if isinstance(refused, RefusedError) and refused.status == HTTPStatus.BAD_REQUEST:
                 _log.error("a meter event is refused", organization_id=organization_id, reason=str(refused))
                 await self._outbox.refuse(organization_id, event, error=str(refused), at=self._now())
                 return

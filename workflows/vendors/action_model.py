@@ -1,7 +1,7 @@
 """A language model that reads a conversation and says what is to be done after it, by pydantic-ai."""
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel, Field
 
@@ -9,6 +9,7 @@ from workflows.errors import ProviderUnavailableError, RefusedError
 
 if TYPE_CHECKING:
     from pydantic_ai import Agent
+    from pydantic_ai.models import Model
 
 _SECONDS: Final = 60.0
 _MAX_CHARACTERS: Final = 60_000
@@ -67,11 +68,32 @@ class ActionModel:
             from pydantic_ai import Agent  # noqa: PLC0415
 
             self._agent = Agent(
-                self._name,
+                _asking_once(self._name),
                 output_type=FoundActions,
                 deps_type=type(None),
                 instructions=_TASK,
                 retries=1,
-                defer_model_check=True,
             )
         return self._agent
+
+
+def _asking_once(name: str) -> "Model":
+    """The model by a client that sends each request once: whoever asks decides whether and when to ask again.
+
+    Without it the vendors' packages send what failed twice more, within the time of one question.
+    """
+    from pydantic_ai.exceptions import UserError  # noqa: PLC0415
+    from pydantic_ai.models import infer_model  # noqa: PLC0415
+    from pydantic_ai.providers import Provider, infer_provider  # noqa: PLC0415
+
+    def provider(of: str) -> Provider[Any]:
+        try:
+            made = infer_provider(of)
+        except ValueError as unknown:
+            raise UserError(f"Unknown provider: {of}") from unknown
+        # OpenAI's, Anthropic's and Groq's clients call it so; others have no such thing.
+        if hasattr(made.client, "max_retries"):
+            made.client.max_retries = 0
+        return made
+
+    return infer_model(name, provider)

@@ -100,7 +100,7 @@ def failure(
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _LATER or status < HTTPStatus.BAD_REQUEST:
         unknown = AmbiguousError if changes_something else ProviderUnavailableError
         return unknown(told, retry_after_seconds=retry_after(headers))
-    return RefusedError(told, code=code)
+    return RefusedError(told, code=code, status=status)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
