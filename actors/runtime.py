@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 from uuid import uuid4
 
 import psutil
@@ -48,8 +48,18 @@ _ray: Final = cast("Any", ray)
 _PROJECT: Final = Path(__file__).parents[1]
 _PACKAGES: Final = ("actors", "storage", "workflows", "serve")
 
+T = TypeVar("T")
 OpenPorts: TypeAlias = Callable[[], Awaitable[Ports]]
 """Opens a shard's ports in the shard's own process. Has to be picklable and must not fail while servers are away."""
+
+
+def _repeated(method: T) -> T:
+    """A method that is safe to repeat: Ray sends a call again until the shard is up, and it is answered at once then.
+
+    What is sent to a shard that restarts and may not be repeated fails, but only after a second or two, even if the
+    shard is long up again.
+    """
+    return cast("T", _ray.method(max_task_retries=-1)(method))
 
 
 class OrganizationShard:
@@ -78,22 +88,27 @@ class OrganizationShard:
         """Hand hints over; see `Shard.deliver`."""
         return await self._shard.deliver(deliveries)
 
+    @_repeated
     async def admit(self, organization_id: str, request: InboxRow) -> str | None:
         """What was decided of a request; see `Shard.admit`."""
         return await self._shard.admit(organization_id, request)
 
+    @_repeated
     async def slots(self, organization_id: str) -> "View | None":
         """The ledger of concurrency slots; see `Shard.slots`."""
         return await self._shard.slots(organization_id)
 
+    @_repeated
     async def grant(self, organization_id: str, wanted: int) -> Grant | None:
         """Requests that may be made now; see `Shard.grant`."""
         return await self._shard.grant(organization_id, wanted)
 
+    @_repeated
     async def snapshot(self, organization_id: str) -> BoardSnapshot | None:
         """The board, or None when this shard is not the owner. Raises UnavailableError."""
         return await self._shard.snapshot(organization_id)
 
+    @_repeated
     async def status(self) -> dict[str, JSON]:
         """What an operator wants to read of this shard, its process and its code."""
         memory = psutil.Process().memory_info().rss

@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 """Shards on a real Ray, with the real servers behind them."""
 
 import asyncio
@@ -18,7 +19,7 @@ from actors.domain.commands import InboxRow
 from actors.organization_actor import BoardSnapshot
 from actors.ports import Delivery, Ports, UnavailableError
 from actors.router import ShardRouter
-from actors.runtime import ensure_shards, shard_handles, shard_pids, shard_statuses
+from actors.runtime import RayShardHandle, ensure_shards, shard_handles, shard_pids, shard_statuses
 from actors.slots import SLOTS, slot_of
 from serve.stack.temporal_server import TemporalServer
 from storage.effects import PostgresEffects
@@ -150,6 +151,20 @@ async def test_shards_share_the_slots_apply_what_is_delivered_and_come_back(
     assert (await asyncio.to_thread(shard_pids))[owner] != pids[owner]
 
 
+async def test_what_a_killed_shard_is_asked_is_answered_by_its_next_life(ports: OpenPorts, pool: Pool) -> None:
+    await asyncio.to_thread(ensure_shards, 1, ports)
+    organization_id = await Rows(pool).add_organization()
+    (name, pid), *_ = (await asyncio.to_thread(shard_pids)).items()
+    handle = RayShardHandle(name)
+    await handle._call("snapshot", organization_id, seconds=30)
+    os.kill(pid, signal.SIGKILL)
+    # No UnavailableError: a call that fails does so seconds later, be the shard up or not.
+    asked = [handle._call("snapshot", organization_id, seconds=60) for _ in range(3)]
+    boards = await asyncio.gather(*asked)
+    assert all(board is None or isinstance(board, BoardSnapshot) for board in boards)
+    assert (await asyncio.to_thread(shard_pids))[name] != pid
+
+
 async def test_a_release_replaces_shards_and_a_smaller_one_ends_some(
     ports: OpenPorts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,5 +189,5 @@ async def test_a_name_ray_does_not_know_is_a_shard_that_is_away() -> None:
         await handle.deliver([])
     with pytest.raises(UnavailableError):
         await handle.snapshot("any")
-    assert await asyncio.to_thread(runtime._statuses, [name], seconds=1.0) == {}  # pyright: ignore[reportPrivateUsage]
-    await asyncio.to_thread(runtime._end, name)  # pyright: ignore[reportPrivateUsage]
+    assert await asyncio.to_thread(runtime._statuses, [name], seconds=1.0) == {}
+    await asyncio.to_thread(runtime._end, name)
