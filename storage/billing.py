@@ -19,7 +19,7 @@ from storage.statements import statement
 from storage.times import milliseconds, moment
 
 PERIOD_RESET: Final = "period-reset"
-"""A new period began; the event's own period is the one that is over."""
+"""A new period began, or none will; the event's own period is the one that is over."""
 PERIOD_CLOSED: Final = "period-closed"
 """The period's invoice is written: what is found out later counts in the one that goes on."""
 METER_DIFFERENCE: Final = "meter-difference"
@@ -142,6 +142,10 @@ class Billing:
         """Organizations with a period that is over."""
         return [str(row["organization_id"]) for row in await fetch(self._pool, "billing_due_cycles", moment(at))]
 
+    async def end_last_period(self, organization_id: str, period: Period, *, at: int) -> None:
+        """Note that a period is over which no other follows, so that it is closed."""
+        await self.note(organization_id, _reset(period, at))
+
     async def open_period(self, organization_id: str) -> Period | None:
         """The oldest period that is over and not closed."""
         rows = await fetch(self._pool, "billing_open_period", organization_id)
@@ -210,8 +214,11 @@ async def _subscribe(
         moment(told.period.end),
     )
     if held is not None and told.period.start >= held.end:
-        reset = BillingNote(event=PERIOD_RESET, key=f"{PERIOD_RESET}:{held.start}", occurred_at=moment(at), period=held)
-        await _note(connection, organization_id, reset)
+        await _note(connection, organization_id, _reset(held, at))
+
+
+def _reset(over: Period, at: int) -> BillingNote:
+    return BillingNote(event=PERIOD_RESET, key=f"{PERIOD_RESET}:{over.start}", occurred_at=moment(at), period=over)
 
 
 async def _note(connection: Connection, organization_id: str, note: BillingNote) -> bool:

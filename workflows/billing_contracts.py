@@ -15,6 +15,7 @@ BILLING_SWEEP_WORKFLOW = "BillingSweepWorkflow"
 SEND_METER_EVENTS = "send_meter_events"
 TELL_USAGE_ALERTS = "tell_usage_alerts"
 APPLY_STRIPE_EVENTS = "apply_stripe_events"
+TELL_DISABLED_ENDPOINTS = "tell_disabled_endpoints"
 SWEEP_DUTIES = "sweep_duties"
 
 USAGE_AGGREGATION_WORKFLOW = "UsageAggregationWorkflow"

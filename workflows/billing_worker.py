@@ -1,4 +1,4 @@
-"""The worker of the queue `billing`: everything that has to do with money and asks a vendor."""
+"""The worker of the queue `billing`: what has to do with money and asks a vendor, and organizations' other duties."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,14 +10,17 @@ from temporalio.worker import Worker
 
 from storage.billing import Billing
 from storage.cache import Cache
+from storage.endpoint_notices import EndpointNotices
 from storage.ledger import Ledger
 from storage.meter import MeterOutbox
+from storage.notifications import Notifications
 from storage.postgres import Pool
 from storage.usage_alerts import UsageAlerts
 from workflows.activities.aggregation import Aggregation
 from workflows.activities.alerting import Alerting
 from workflows.activities.billing_cycle import BillingCycles
 from workflows.activities.duty_sweep import DutySweep
+from workflows.activities.endpoint_notices import DisabledEndpoints
 from workflows.activities.meter_equality import MeterEquality
 from workflows.activities.metering import Metering
 from workflows.activities.stripe_events import StripeEvents
@@ -46,6 +49,7 @@ class BillingActivities:
     events: StripeEvents
     cycles: BillingCycles
     equality: MeterEquality
+    disabled: DisabledEndpoints
     sweep: DutySweep
 
     @property
@@ -60,6 +64,7 @@ class BillingActivities:
             self.cycles.close_period,
             self.equality.list_metered,
             self.equality.check_meter,
+            self.disabled.tell_disabled_endpoints,
             self.sweep.sweep_duties,
         ]
 
@@ -79,6 +84,7 @@ async def open_billing(
             key = settings.stripe_secret_key.get_secret_value()
             stripe = await opened.enter_async_context(StripeApi(key, settings.stripe_base_url))
         outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool, cache)
+        notices = EndpointNotices(pool)
         metering = Metering(outbox, stripe, now=now)
         yield BillingActivities(
             nudges=nudges,
@@ -88,7 +94,10 @@ async def open_billing(
             events=StripeEvents(account, outbox, stripe, now=now),
             cycles=BillingCycles(account, stripe, now=now, nudge=nudges.nudge),
             equality=MeterEquality(account, outbox, metering, stripe, now=now),
-            sweep=DutySweep(outbox, alerts, account, nudges, now=now),
+            disabled=DisabledEndpoints(
+                notices, Notifications(pool), messaging, base_url=settings.public_base_url, now=now
+            ),
+            sweep=DutySweep(outbox, alerts, account, notices, nudges, now=now),
         )
 
 

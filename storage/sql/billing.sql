@@ -65,7 +65,15 @@ select id as organization_id
 from organizations
 where deleted_at is null and stripe_subscription_id is not null
     and (
-        billing_period_end <= $1 and subscription_status is distinct from 'canceled'
+        billing_period_end <= $1 and (
+            subscription_status is distinct from 'canceled'
+            -- The last one of a subscription that ended is followed by no other.
+            or not exists (
+                select from billing_events as closed
+                where closed.organization_id = organizations.id and closed.event = 'period-closed'
+                    and closed.period_start = organizations.billing_period_start
+            )
+        )
         or exists (
             select from billing_events as reset
             where reset.organization_id = organizations.id and reset.event = 'period-reset'

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
@@ -109,6 +110,29 @@ async def world(database_url: str) -> AsyncIterator[CycleWorld]:
             ],
         ):
             yield made
+
+
+@pytest.mark.parametrize("was_told", [True, False])
+async def test_the_last_period_of_a_subscription_that_ended_is_closed_once(
+    world: CycleWorld, *, was_told: bool
+) -> None:
+    await world.called("call-1", 60, ended_at=world.end - 1)
+    world.now = world.end + 50 * MINUTE
+    if was_told:
+        await world.pool.execute("update organizations set subscription_status = 'canceled'")
+    else:
+        world.stripe.subscribe(
+            world.subscription, world.customer, start=world.start // 1000, end=world.end // 1000, status="canceled"
+        )
+    billing = Billing(world.pool)
+    assert await billing.due_cycles(at=world.now) == [world.organization_id]
+    assert await world.cycle() == 1
+    assert [(event, seconds) for event, _, _, seconds, *_ in await world.events()] == [
+        ("period-reset", None),
+        ("period-closed", 60),
+    ]
+    assert await billing.due_cycles(at=world.now) == []
+    assert await world.cycle() == 0
 
 
 async def test_a_period_is_taken_over_and_the_last_one_closed_by_what_the_ledger_says(world: CycleWorld) -> None:

@@ -12,6 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
 from storage.billing import Billing
+from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
 from storage.postgres import Pool, open_pool
 from storage.times import moment
@@ -207,7 +208,12 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
     ):
         nudges.use(env.client)
         sweep = DutySweep(
-            MeterOutbox(world.pool), UsageAlerts(world.pool), Billing(world.pool), nudges, now=lambda: world.now
+            MeterOutbox(world.pool),
+            UsageAlerts(world.pool),
+            Billing(world.pool),
+            EndpointNotices(world.pool),
+            nudges,
+            now=lambda: world.now,
         )
         async with Worker(
             env.client,

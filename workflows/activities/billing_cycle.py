@@ -17,6 +17,8 @@ from workflows.billing_contracts import (
 )
 from workflows.vendors.stripe_api import StripeApi
 
+ENDED: Final = "canceled"
+"""Of a subscription: no period follows the one it is in."""
 CLOSE_AFTER_MS: Final = 45 * 60_000
 """Stripe finalizes an invoice an hour after the period's end, and counts until then what belongs to it."""
 
@@ -47,10 +49,13 @@ class BillingCycles:
         account = await self._billing.account(organization_id)
         if account is None or account.subscription is None:
             return Cycle()
-        over = account.period is None or account.period.end <= at
-        if over and account.status != "canceled" and self._stripe is not None:
-            told = await self._stripe.subscription(account.subscription)
-            await self._billing.subscribe(organization_id, subscribed(told), at=at, replaces=False)
+        over, status, held = account.period is None or account.period.end <= at, account.status, account.period
+        if over and status != ENDED and self._stripe is not None:
+            told = subscribed(await self._stripe.subscription(account.subscription))
+            await self._billing.subscribe(organization_id, told, at=at, replaces=False)
+            status, held = told.status, told.period
+        if status == ENDED and held is not None and held.end <= at:
+            await self._billing.end_last_period(organization_id, held, at=at)
         period = await self._billing.open_period(organization_id)
         if period is None:
             return Cycle()

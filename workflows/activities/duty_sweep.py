@@ -5,9 +5,16 @@ from collections.abc import Callable
 from temporalio import activity
 
 from storage.billing import Billing
+from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
 from storage.usage_alerts import UsageAlerts
-from workflows.billing_contracts import APPLY_STRIPE_EVENTS, SEND_METER_EVENTS, SWEEP_DUTIES, TELL_USAGE_ALERTS
+from workflows.billing_contracts import (
+    APPLY_STRIPE_EVENTS,
+    SEND_METER_EVENTS,
+    SWEEP_DUTIES,
+    TELL_DISABLED_ENDPOINTS,
+    TELL_USAGE_ALERTS,
+)
 from workflows.duty_nudges import DutyNudges
 
 
@@ -19,6 +26,7 @@ class DutySweep:
         outbox: MeterOutbox,
         alerts: UsageAlerts,
         billing: Billing,
+        notices: EndpointNotices,
         nudges: DutyNudges,
         *,
         now: Callable[[], int],
@@ -26,6 +34,7 @@ class DutySweep:
         self._outbox = outbox
         self._alerts = alerts
         self._billing = billing
+        self._notices = notices
         self._nudges = nudges
         self._now = now
 
@@ -38,3 +47,5 @@ class DutySweep:
             self._nudges.nudge(organization_id, TELL_USAGE_ALERTS)
         for organization_id in await self._billing.told_organizations():
             self._nudges.nudge(organization_id, APPLY_STRIPE_EVENTS)
+        for organization_id in await self._notices.organizations():
+            self._nudges.nudge(organization_id, TELL_DISABLED_ENDPOINTS)
