@@ -4,7 +4,6 @@ import itertools
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from serve.stack.temporal_server import TemporalServer, start_temporal
 from storage.embedded import DATABASE, PostgresServer, ValkeyServer, start_postgres, start_valkey
 from storage.migrate import migrate
 from tests.running_stack import other, product, stack
+from tests.scratch import marker_of, scratch_folder
 
 __all__ = ["other", "product", "stack"]
 
@@ -42,28 +42,31 @@ def roomy_memory() -> Path | None:
 
 @pytest.fixture(scope="session")
 def servers_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="call-supervisor-tests-", dir=roomy_memory()))
-    yield folder
-    shutil.rmtree(folder)
+    with scratch_folder(roomy_memory()) as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
 def postgres_server(servers_folder: Path) -> Iterator[PostgresServer]:
-    server = start_postgres(servers_folder / "postgres", password=secrets.token_hex(16), durable=False)
+    server = start_postgres(
+        servers_folder / "postgres", password=secrets.token_hex(16), marker=marker_of(servers_folder), durable=False
+    )
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def valkey_server(servers_folder: Path) -> Iterator[ValkeyServer]:
-    server = start_valkey(servers_folder / "valkey", password=secrets.token_hex(16), durable=False)
+    server = start_valkey(
+        servers_folder / "valkey", password=secrets.token_hex(16), marker=marker_of(servers_folder), durable=False
+    )
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
 def temporal_server(servers_folder: Path) -> Iterator[TemporalServer]:
-    server = start_temporal(servers_folder / "temporal", durable=False)
+    server = start_temporal(servers_folder / "temporal", marker=marker_of(servers_folder), durable=False)
     yield server
     server.stop()
 

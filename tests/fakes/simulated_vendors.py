@@ -99,7 +99,11 @@ async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator
         ingress = WebhookIngress(settings, router=Queue())
         await ingress.startup()
         root.mount("/webhooks", ingress)
-        server = uvicorn.Server(uvicorn.Config(root, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
+        # An answer that is dropped is held for longer than any client waits, and would hold up the end as long.
+        config = uvicorn.Config(
+            root, host="127.0.0.1", port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1
+        )
+        server = uvicorn.Server(config)
         async with app.router.lifespan_context(app), httpx.AsyncClient(base_url=origin, timeout=10) as http:
             serving = asyncio.create_task(server.serve())
             while not server.started:  # noqa: ASYNC110  (uvicorn tells by a flag)

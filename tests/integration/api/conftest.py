@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from serve.api import create_api
 from serve.auth import API_SCOPES
 from serve.config import Settings
-from serve.services import Services
+from serve.deployment import Deployment
+from serve.services import Services, open_services
 from storage.api_keys import add_api_key, new_api_key
 from storage.postgres import Pool, open_pool, transaction
 from storage.provisioning import add_organization, put_member
@@ -124,10 +125,20 @@ async def pool(database_url: str) -> AsyncIterator[Pool]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def applications() -> dict[Deployment, FastAPI]:
+    return {}
+
+
 @pytest_asyncio.fixture
-async def api(settings: Settings) -> AsyncIterator[FastAPI]:
-    app = create_api(settings)
-    async with app.router.lifespan_context(app):
+async def api(settings: Settings, applications: dict[Deployment, FastAPI]) -> AsyncIterator[FastAPI]:
+    """The application, whose routes are made once for all tests: what it stands on is each test's own."""
+    deployment = Deployment.of(settings)
+    if deployment not in applications:
+        applications[deployment] = create_api(settings)
+    app = applications[deployment]
+    async with open_services(settings) as opened:
+        app.state.services = opened
         yield app
 
 
