@@ -1,14 +1,15 @@
 """One change that a request asks for: once per `Idempotency-Key`, only from the state of `If-Match`, as its caller.
 
 It is made in the least role that has the scope its route asks for, whoever asks: a credential that may do more, by its
-role or by another scope, does no more here.
+role or by another scope, does no more here. `AskedInOwnRole` is for the few routes where what somebody is decides what
+they may give to others.
 """
 
 import base64
 import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated, Final, TypeAlias
 from uuid import UUID
@@ -73,7 +74,7 @@ class Change:
 
     services: Services
     caller: Principal
-    scope: str
+    role: str | None
     key: str | None
     request_hash: bytes
     if_match: str | None
@@ -86,7 +87,7 @@ class Change:
                 self.services.pool,
                 organization_id=self.caller.organization_id,
                 subject=self.caller.subject,
-                role=LEAST_ROLE[self.scope],
+                role=self.role,
                 user_id=self.caller.user_id,
             ) as rows:
                 yield rows
@@ -177,7 +178,7 @@ async def change_of(
     return Change(
         services=services,
         caller=caller,
-        scope=route.permission.scope,
+        role=LEAST_ROLE[route.permission.scope],
         key=key,
         request_hash=hashlib.sha256(told).digest(),
         if_match=if_match,
@@ -185,6 +186,14 @@ async def change_of(
 
 
 Asked = Annotated[Change, Depends(change_of)]
+
+
+async def change_in_own_role(change: Asked) -> Change:
+    """The change, made in the role of whoever asks for it."""
+    return replace(change, role=change.caller.role)
+
+
+AskedInOwnRole = Annotated[Change, Depends(change_in_own_role)]
 
 
 def require_match(if_match: str | None, shown: Schema) -> None:

@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
 from actors.domain.iso_time import iso
 from storage.times import milliseconds
 
 Timestamp: TypeAlias = Annotated[
-    datetime, PlainSerializer(lambda at: iso(milliseconds(at)), return_type=str, when_used="json")
+    datetime,
+    PlainSerializer(lambda at: iso(milliseconds(at)), return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 
 

@@ -25,6 +25,11 @@ class TenantRows:
         self._connection = connection
         self._organization_id = UUID(organization_id)
 
+    @property
+    def connection(self) -> Connection:
+        """For other statements of the same transaction."""
+        return self._connection
+
     async def all(self, name: str, *arguments: Any) -> Sequence[Row]:
         """Every row of the statement."""
         return [dict(row) for row in await self._connection.fetch(statement(name), self._organization_id, *arguments)]
@@ -44,7 +49,7 @@ class TenantRows:
 
 @asynccontextmanager
 async def changing_rows(
-    pool: Pool, *, organization_id: str, subject: str, role: str, user_id: str | None
+    pool: Pool, *, organization_id: str, subject: str, role: str | None, user_id: str | None
 ) -> AsyncGenerator[TenantRows]:
     """Statements that change what `role` may change, in one transaction.
 

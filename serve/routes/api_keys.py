@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter, Response
 
 from serve.auth import Caller, GuardedRoute, permits
+from serve.changes import AskedInOwnRole, Made
 from serve.errors import ConflictError, ForbiddenError, InvalidParameterError, NotFoundError
 from serve.people_schemas import ApiKeyList, ApiKeyRequest, ApiKeyView, NewApiKey, RotationRequest
 from serve.roles import LEAST_ROLE, least_role
@@ -14,6 +16,7 @@ from serve.services import Given
 from storage.api_keys import new_api_key
 from storage.principals import Principal
 from storage.tenant_keys import MOST_LIVE_KEYS, Row, TenantKeys
+from storage.tenant_rows import TenantRows
 
 router = APIRouter(route_class=GuardedRoute, tags=["API keys"], prefix="/v1/organizations/{organization_id}/api-keys")
 
@@ -28,8 +31,10 @@ async def list_api_keys(organization_id: str, services: Given, caller: Caller) -
     return ApiKeyList(api_keys=[ApiKeyView.of(row) for row in rows])
 
 
-@router.post("", status_code=201, dependencies=[permits("api-keys:write")])
-async def create_api_key(organization_id: str, asked: ApiKeyRequest, services: Given, caller: Caller) -> NewApiKey:
+@router.post("", status_code=201, dependencies=[permits("api-keys:write")], response_model=NewApiKey)
+async def create_api_key(
+    organization_id: str, asked: ApiKeyRequest, services: Given, caller: Caller, change: AskedInOwnRole
+) -> Response:
     """Make a key. No other live key has its name: rotate that one instead."""
     scopes = sorted(set(asked.scopes))
     if unknown := [scope for scope in scopes if scope not in LEAST_ROLE]:
@@ -42,8 +47,9 @@ async def create_api_key(organization_id: str, asked: ApiKeyRequest, services: G
             "Some values are not permitted.", [{"at": "body.expires_at", "detail": "lies in the past"}]
         )
     key = new_api_key()
-    async with services.writing(caller) as connection:
-        keys = TenantKeys(connection, organization_id)
+
+    async def make(rows: TenantRows) -> Made:
+        keys = TenantKeys(rows.connection, organization_id)
         live = await keys.live()
         if any(row["name"] == asked.name for row in live):
             raise ConflictError("A live key has this name: rotate it, or choose another name.")
@@ -57,17 +63,26 @@ async def create_api_key(organization_id: str, asked: ApiKeyRequest, services: G
             created_by=caller.subject,
             expires_at=asked.expires_at,
         )
-    return NewApiKey.of_new(row, key.text)
+        return Made(shown=NewApiKey.of_new(row, key.text), status=HTTPStatus.CREATED, tagged=False)
+
+    return await change.answer(make)
 
 
-@router.post("/{key_id}/rotate", status_code=201, dependencies=[permits("api-keys:write")])
+@router.post("/{key_id}/rotate", status_code=201, dependencies=[permits("api-keys:write")], response_model=NewApiKey)
 async def rotate_api_key(
-    organization_id: str, key_id: str, asked: RotationRequest, services: Given, caller: Caller
-) -> NewApiKey:
+    *,
+    organization_id: str,
+    key_id: str,
+    asked: RotationRequest,
+    services: Given,
+    caller: Caller,
+    change: AskedInOwnRole,
+) -> Response:
     """Make the key's successor, with the same name and scopes; both work until the grace is over."""
     key = new_api_key()
-    async with services.writing(caller) as connection:
-        keys = TenantKeys(connection, organization_id)
+
+    async def make(rows: TenantRows) -> Made:
+        keys = TenantKeys(rows.connection, organization_id)
         live = await keys.live()
         replaced = _live_one(live, key_id)
         _require_all(caller, replaced["scopes"])
@@ -83,8 +98,11 @@ async def rotate_api_key(
             replaces=key_id,
         )
         await keys.end_at(key_id, services.now() + timedelta(seconds=asked.grace_seconds))
+        return Made(shown=NewApiKey.of_new(row, key.text), status=HTTPStatus.CREATED, tagged=False)
+
+    answer = await change.answer(make)
     services.api_keys.forget(key_id)
-    return NewApiKey.of_new(row, key.text)
+    return answer
 
 
 @router.delete("/{key_id}", status_code=204, response_class=Response, dependencies=[permits("api-keys:write")])

@@ -1,11 +1,13 @@
 """Invitations by email: made and revoked by an organization's admins, accepted by the person of that address."""
 
+from http import HTTPStatus
 from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
 from serve.auth import Caller, GuardedRoute, Known, permits, permits_anyone_known
+from serve.changes import AskedInOwnRole, Made
 from serve.deployment import Deployed
 from serve.errors import ConflictError, ForbiddenError, NotFoundError
 from serve.people_schemas import (
@@ -20,6 +22,7 @@ from serve.routes.members import require_reach
 from serve.services import Given
 from storage import cache_keys
 from storage.members import InvitationUnderWayError, TenantMembers, accept_invitation
+from storage.tenant_rows import TenantRows
 
 router = APIRouter(route_class=GuardedRoute, tags=["members"])
 
@@ -35,22 +38,32 @@ async def list_invitations(organization_id: str, services: Given, caller: Caller
     return InvitationList(invitations=[InvitationView.of(row, now) for row in rows])
 
 
-@router.post(_PLACE, status_code=201, dependencies=[permits("members:write")])
+@router.post(_PLACE, status_code=201, dependencies=[permits("members:write")], response_model=NewInvitation)
 async def invite(
-    organization_id: str, asked: InvitationRequest, services: Given, deployed: Deployed, caller: Caller
-) -> NewInvitation:
+    *,
+    organization_id: str,
+    asked: InvitationRequest,
+    services: Given,
+    deployed: Deployed,
+    caller: Caller,
+    change: AskedInOwnRole,
+) -> Response:
     """Invite an address for 7 days, in place of an earlier invitation to it. Only an owner invites an owner."""
     require_reach(caller, asked.role)
     now = services.now()
-    try:
-        async with services.writing(caller) as connection:
-            members = TenantMembers(connection, organization_id)
-            if await members.is_member(asked.email):
-                raise ConflictError("The person of this address is a member.")
+
+    async def make(rows: TenantRows) -> Made:
+        members = TenantMembers(rows.connection, organization_id)
+        if await members.is_member(asked.email):
+            raise ConflictError("The person of this address is a member.")
+        try:
             made = await members.invite(email=asked.email, role=asked.role, invited_by=caller.subject, now=now)
-    except InvitationUnderWayError as busy:
-        raise ConflictError("Somebody else invites this address at this moment.") from busy
-    return NewInvitation.of_new(made, now, url=deployed.invitation_url(made.token, made.row["expires_at"]))
+        except InvitationUnderWayError as busy:
+            raise ConflictError("Somebody else invites this address at this moment.") from busy
+        url = deployed.invitation_url(made.token, made.row["expires_at"])
+        return Made(shown=NewInvitation.of_new(made, now, url=url), status=HTTPStatus.CREATED, tagged=False)
+
+    return await change.answer(make)
 
 
 @router.delete(

@@ -33,6 +33,30 @@ async def test_a_month_that_is_not_yet_there_is_created_once(database_url: str) 
     await connection.close()
 
 
+async def test_every_table_by_months_has_three_ahead_and_none_takes_what_fits_nowhere(database_url: str) -> None:
+    connection = await asyncpg.connect(database_url)
+    rows = await connection.fetch(
+        """
+        select parent.relname as name, partdefid, array_agg(child.relname::text) as partitions
+        from pg_partitioned_table
+        join pg_class as parent on parent.oid = partrelid
+        join pg_inherits on inhparent = parent.oid
+        join pg_class as child on child.oid = inhrelid
+        group by 1, 2
+        """
+    )
+    await connection.close()
+    assert {row["name"] for row in rows} >= set(PARTITIONED)
+    this_month = datetime.now(UTC).year * 12 + datetime.now(UTC).month - 1
+    months = [this_month + ahead for ahead in range(4)]
+    for row in rows:
+        # With a default partition no partition could be detached while others write.
+        assert row["partdefid"] == 0, row["name"]
+        if row["name"] != "webhook_bodies":
+            expected = {f"{row['name']}_{month // 12}_{month % 12 + 1:02}" for month in months}
+            assert expected <= set(row["partitions"])
+
+
 async def test_partitions_have_row_security_and_no_grants_of_their_own(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     rows = await connection.fetch(

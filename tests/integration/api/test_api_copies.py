@@ -12,6 +12,7 @@ from serve.services import Services
 from storage import cache_keys
 from storage.postgres import Pool
 from storage.redis import Redis, open_redis
+from storage.sessions import Holder
 from tests.fakes.token_issuer import TokenIssuer
 from tests.integration.api.conftest import Tenant, add_member, new_person
 from tests.integration.api.test_api_access import assert_problem
@@ -63,8 +64,8 @@ async def add_template(pool: Pool, slug: str) -> str:
     return str(template)
 
 
-async def test_every_copy_of_the_documents_table_lies_at_its_key_for_its_time(
-    client: Client, pool: Pool, redis: Redis, issuer: TokenIssuer, tenant: Tenant
+async def test_every_copy_of_the_documents_table_lies_at_its_key_for_its_time(  # noqa: PLR0917  # fixtures
+    client: Client, pool: Pool, services: Services, redis: Redis, issuer: TokenIssuer, tenant: Tenant
 ) -> None:
     assistant = await made(client, tenant, "assistants", name="Desk", config={})
     person, slug = await add_member(pool, issuer, tenant, "viewer"), f"t-{uuid4()}"
@@ -72,6 +73,9 @@ async def test_every_copy_of_the_documents_table_lies_at_its_key_for_its_time(
     for path in ("/dashboard", "/usage", "/phone-numbers", f"/assistants/{assistant['id']}", f"/templates/{slug}"):
         await shown(client, tenant.path + path, tenant.credential)
     await shown(client, "/v1/user", person.credential)
+    session = await services.sessions.find(await services.sessions.open(Holder(subject="user:1", user_id="1")))
+    assert session is not None
+    assert 86_390 < await redis.ttl(f"session:{session.session_id}") <= 86_400
     names = {"org": tenant.organization_id, "assistant": assistant["id"], "user": person.user_id}
     for pattern, seconds in TABLE.items():
         family = pattern.partition(":")[0]

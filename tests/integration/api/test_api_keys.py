@@ -108,3 +108,35 @@ async def test_a_request_for_a_key_that_cannot_be_is_named(
 ) -> None:
     got = await client.post(f"{tenant.path}/api-keys", json=asked, headers=tenant.credential)
     assert_problem(got, 422, "invalid-parameter")
+
+
+async def test_a_lost_answer_is_asked_for_again_and_makes_no_second_key(
+    client: Client, pool: Pool, issuer: TokenIssuer, tenant: Tenant
+) -> None:
+    async def ask(path: str, key: str, **told: Any) -> httpx.Response:
+        return await client.post(tenant.path + path, json=told, headers=tenant.credential | {"Idempotency-Key": key})
+
+    asked = {"name": "Reports", "scopes": ["owners:write", "calls:read"]}
+    first, again = [await ask("/api-keys", "one", **asked) for _ in range(2)]
+    assert first.status_code == again.status_code == 201
+    assert again.json() == first.json()
+    assert again.headers["idempotency-replayed"] == "true"
+    place = f"/api-keys/{first.json()['key_id']}/rotate"
+    first, again = [await ask(place, "two", grace_seconds=60) for _ in range(2)]
+    assert again.json() == first.json()
+    assert await pool.fetchval("select count(*) from api_keys where name = 'Reports'") == 2
+    first, again = [await ask("/invitations", "three", email="a@b.example", role="owner") for _ in range(2)]
+    assert first.status_code == 201, first.text
+    assert again.json() == first.json()
+    assert await pool.fetchval("select count(*) from invitations") == 1
+    other = await ask("/invitations", "three", email="b@b.example", role="owner")
+    assert other.status_code == 422
+    # What an admin may not give, no key of theirs makes them give.
+    admin = await add_member(pool, issuer, tenant, "admin")
+    refused = await client.post(
+        f"{tenant.path}/api-keys", json=asked, headers=admin.credential | {"Idempotency-Key": "one"}
+    )
+    assert refused.status_code == 403
+    stored = await pool.fetch("select response::text as told from idempotency_keys where response is not null")
+    assert len(stored) == 3
+    assert not any("sup_" in row["told"] or "invitation" in row["told"] for row in stored)
