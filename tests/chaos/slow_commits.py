@@ -50,7 +50,8 @@ class SlowCommits:
                         await asyncio.sleep(PAUSE_SECONDS)
                 finally:
                     connection.terminate()
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            # A server that dies while it is connected to leaves the driver in a state of which it speaks so.
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
                 await asyncio.sleep(PAUSE_SECONDS)
                 self._note(began)
 
