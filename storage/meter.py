@@ -1,6 +1,6 @@
 """What of the ledger the payment provider was told: an outbox, each event with one identifier for ever."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -134,6 +134,15 @@ class MeterOutbox:
         """Settle them: the provider has them, or `error` says how it does not."""
         call_ids, entries = list(events.call_ids), list(events.entries)
         await fetch(self._pool, "meter_compare", organization_id, call_ids, entries, moment(at), error)
+
+    async def send_again(self, organization_id: str, call_id: str, *, actor: str, reason: str) -> Mapping[str, int]:
+        """Make due what the provider refused, or lacked when it was compared; its seconds by identifier.
+
+        Only a person may say so, who looked at the provider's account: it remembers identifiers for a day, so that what
+        it has after all would count twice. Noted in the audit log by the same statement; a second time it is nothing.
+        """
+        rows = await fetch(self._pool, "meter_send_again", organization_id, call_id, actor, reason)
+        return {row["identifier"]: row["quantity"] for row in rows}
 
     async def sums(self, organization_id: str, *, start: int, end: int, fresh_since: int | None = None) -> MeterSums:
         """What was charged in [start, end), and what became of it; by default nothing is fresh."""

@@ -100,3 +100,16 @@ from usage_ledger as entry
 where meter_events.organization_id = $1 and meter_events.status = 'sent'
     and entry.organization_id = $1 and entry.call_id = meter_events.call_id and entry.entry = meter_events.entry
     and entry.charged_at >= $2 and entry.charged_at < $3;
+
+-- name: meter_send_again
+-- By an operator's word ($3, $4), which is noted, what the provider lacks of a call is sent once more under its identifier.
+with again as (
+    update meter_events
+    set status = 'pending', error = null, settled_at = null, sent_at = null, attempts = 0, retry_at = now()
+    where organization_id = $1 and call_id = $2 and (status = 'refused' or status = 'compared' and error is not null)
+    returning organization_id, entry, identifier, quantity
+), noted as (
+    insert into audit_log (organization_id, actor, action, target, reason, result)
+    select organization_id, $3, 'meter-event-sent-again', identifier, $4, quantity || ' seconds are due' from again
+)
+select identifier, quantity from again order by entry;

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,34 @@ async def test_what_is_unconfirmed_after_20_hours_is_looked_up_and_never_sent_ag
     assert error == (None if arrived else "the provider lacks 60 seconds of this minute")
     sums = await MeterOutbox(world.pool).sums(world.organization_id, start=at, end=at + MINUTE)
     assert (sums.charged, sums.told, sums.refused) == ((67, 67, 0) if arrived else (67, 7, 60))
+
+
+async def test_what_the_provider_lacks_is_sent_again_by_an_operators_word(world: MeterWorld) -> None:
+    await world.called("call-1", 60)
+    world.stripe.failing = 500
+    await world.send()
+    await world.called("call-2", 30)
+    world.stripe.failing = 400
+    await world.send()
+    world.stripe.failing = None
+    world.now += 20 * HOUR + 1
+    await world.send()
+    assert await world.statuses() == ["compared", "refused"]
+    outbox = MeterOutbox(world.pool)
+    for call_id, seconds in (("call-1", 60), ("call-2", 30)):
+        identifier = f"call:{world.organization_id}:{call_id}"
+        again = await outbox.send_again(world.organization_id, call_id, actor="cli:test", reason="Stripe was asked")
+        assert again == {identifier: seconds}
+        assert await outbox.send_again(world.organization_id, call_id, actor="cli:test", reason="twice") == {}
+    world.now = max(world.now, time.time_ns() // 1_000_000)
+    await world.send()
+    assert world.counted() == {"call:call-1": 60, "call:call-2": 30}
+    assert await world.statuses() == ["sent", "sent"]
+    assert await outbox.send_again(world.organization_id, "call-1", actor="cli:test", reason="it is there") == {}
+    assert await world.rows("select action, reason, result from audit_log where organization_id = $1 order by id") == [
+        ("meter-event-sent-again", "Stripe was asked", "60 seconds are due"),
+        ("meter-event-sent-again", "Stripe was asked", "30 seconds are due"),
+    ]
 
 
 async def test_an_answer_that_is_no_yet_a_day_old_is_still_resent(world: MeterWorld) -> None:
