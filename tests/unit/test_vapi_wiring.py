@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+
+from actors.domain.json_types import JSON
+from workflows.vendors.vapi_wiring import SERVER_MESSAGES, Wiring
+
+WIRING = Wiring(url="https://us.example.com/webhooks/vapi/o-1", secret="very-secret")
+
+
+def _record(**server: Any) -> dict[str, Any]:
+    return {**WIRING.of_assistant(), "server": {**WIRING.server(), **server}}
+
+
+def test_our_own_settings_do_not_differ() -> None:
+    assert WIRING.assistant_differences(WIRING.of_assistant()) == frozenset()
+    assert WIRING.number_differences(WIRING.of_number()) == frozenset()
+
+
+def test_nothing_set_differs_in_everything() -> None:
+    assert WIRING.assistant_differences({}) == {"server_url", "secret", "backoff_plan", "server_messages", "monitor"}
+    assert WIRING.number_differences({}) == {"server_url", "secret", "backoff_plan"}
+
+
+@pytest.mark.parametrize(
+    ("server", "differs"),
+    [
+        ({"url": "https://us.example.com/webhooks/vapi/o-2"}, {"server_url"}),
+        ({"headers": {}}, {"secret"}),
+        ({"headers": {"x-vapi-secret": "***"}}, set[str]()),
+        ({"headers": None, "credentialId": "c-1"}, set[str]()),
+        ({"backoffPlan": None}, {"backoff_plan"}),
+        ({"backoffPlan": {"type": "fixed", "maxRetries": 10, "baseDelaySeconds": 1}}, {"backoff_plan"}),
+        ({"backoffPlan": {**_record()["server"]["backoffPlan"], "excludedStatusCodes": []}}, set[str]()),
+    ],
+)
+def test_each_part_of_the_server_is_looked_at(server: dict[str, Any], differs: set[str]) -> None:
+    assert WIRING.number_differences(_record(**server)) == differs
+
+
+@pytest.mark.parametrize("missing", SERVER_MESSAGES)
+def test_every_message_counts_and_more_are_welcome(missing: str) -> None:
+    some: list[JSON] = [each for each in SERVER_MESSAGES if each != missing]
+    assert WIRING.assistant_differences({**_record(), "serverMessages": some}) == {"server_messages"}
+    more: list[JSON] = [*SERVER_MESSAGES, "voice-input"]
+    assert WIRING.assistant_differences({**_record(), "serverMessages": more}) == frozenset()
+
+
+def test_an_open_monitor_is_told() -> None:
+    open_to_all: dict[str, JSON] = {"listenEnabled": True, "controlEnabled": True}
+    assert WIRING.assistant_differences({**_record(), "monitorPlan": open_to_all}) == {"monitor"}
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert "very-secret" not in repr(WIRING)
