@@ -367,6 +367,30 @@ async def test_a_tick_during_a_commit_leaves_the_organization_watched(
     await until(lambda: shard.status()["watched"] == 1)
 
 
+async def test_a_batch_under_way_when_a_shard_stops_is_saved_and_published(
+    world: World, shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shard.deliver(accepted(world, call_rows(1, "a", world.clock.at)[:1]))
+    await until(lambda: len(world.applied()) == 1)
+    commit, reached, may_go_on = OrganizationActor._commit, asyncio.Event(), asyncio.Event()
+
+    async def wait(actor: OrganizationActor, decided: Round) -> None:
+        reached.set()
+        await may_go_on.wait()
+        await commit(actor, decided)
+
+    monkeypatch.setattr(OrganizationActor, "_commit", wait)
+    await shard.deliver(accepted(world, call_rows(10, "b", world.clock.at)[:1]))
+    await reached.wait()
+    stopping = asyncio.create_task(shard.stop())
+    await until(lambda: shard.status()["slots"] == 0)
+    may_go_on.set()
+    await stopping
+    assert world.held is not None
+    assert world.held.state.calls.keys() == {"a", "b"}
+    assert '"call_id": "b"' in json.dumps([events for _, _, events in world.stream])
+
+
 async def test_a_fault_in_judging_one_organization_ends_no_loop(
     world: World, shard: Shard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
