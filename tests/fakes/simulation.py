@@ -52,6 +52,7 @@ BOUNDS = {
     "actors.shard.CHECK_SECONDS": 1.5,
     "actors.shard.SAVE_SECONDS": 1.0,
     "actors.shard.TICK_SECONDS": 2.0,
+    "actors.shard.JUDGED_AT_ONCE": 1,
     "actors.shard.SWEEP_ROWS": 6,
     "actors.shard.TIDY_SECONDS": 3.0,
     "actors.residents.ACTIVATIONS": 2,
