@@ -14,6 +14,9 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
+    # What was imported stays to the end: no later collection looks at it.
+    gc.collect()
+    gc.freeze()
     gc.enable()
 
 

@@ -14,6 +14,8 @@ from storage.postgres import Pool, open_pool
 from tests.integration.one_process import product
 from tests.integration.webhook_door import message
 
+PATIENCE_SECONDS = 30
+
 
 class Office:
     """The demo organization of a product in one process, with a concurrency limit of one."""
@@ -59,14 +61,22 @@ class Office:
 
 @pytest_asyncio.fixture
 async def office(
-    database_url: str, redis_url: str, temporal_server: TemporalServer, tmp_path: Path
+    database_url: str,
+    redis_url: str,
+    temporal_server: TemporalServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> AsyncIterator[Office]:
+    # What the owner decides is asked here, however late: nobody is let in unasked because the machine is busy.
+    monkeypatch.setattr("serve.webhooks.vapi._FAIL_OPEN_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("actors.requests.ADMIT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr("actors.organization_actor.DEADLINE_MS", PATIENCE_SECONDS * 1000)
     async with (
         await open_pool(database_url, size=1, name="test") as database,
         product(
             tmp_path, database_url=database_url, redis_url=redis_url, temporal_address=temporal_server.address
         ) as told,
-        httpx.AsyncClient(timeout=10) as http,
+        httpx.AsyncClient(timeout=2 * PATIENCE_SECONDS) as http,
     ):
         await database.execute(
             "update organizations set concurrency_limit = 1, refusal_message = 'All busy.' where id = $1",
