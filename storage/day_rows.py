@@ -5,7 +5,8 @@ from datetime import date, datetime
 from typing import Any
 
 from actors.domain.admission import is_refusal
-from actors.domain.metrics import DayCounters, Measured
+from actors.domain.measured import Measured
+from actors.domain.metrics import DayCounters
 from storage.times import milliseconds
 
 

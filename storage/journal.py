@@ -14,7 +14,8 @@ from actors.domain.call import Call
 from actors.domain.commands import InboxRow
 from actors.domain.ended_reasons import classify
 from actors.domain.local_day import day_bounds
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.policy import policy_from
 from actors.ports import AlreadyAppliedError, Batch, CallMark, Finding, Lease, Profile, StaleOwnerError, Standing
 from actors.slots import slot_of

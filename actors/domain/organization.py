@@ -44,7 +44,8 @@ from actors.domain.events import (
     at_version,
 )
 from actors.domain.judging import acknowledge, judge, mute, resolve
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.placement import placement_outcome
 from actors.domain.policy import Policy, policy_from
 from actors.domain.quick import quick

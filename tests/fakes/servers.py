@@ -11,7 +11,8 @@ from actors.domain.alarms import Alarms, Incident
 from actors.domain.call import Call
 from actors.domain.commands import InboxRow
 from actors.domain.effects import Effect, SignalProcessing
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, without_figures
 from actors.domain.policy import Policy
 from actors.domain.replacing import replaced

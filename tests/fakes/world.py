@@ -12,7 +12,8 @@ from actors.domain.call import Call
 from actors.domain.commands import InboxRow
 from actors.domain.effects import Effect
 from actors.domain.local_day import local_date
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, recall
 from actors.domain.policy import Policy
 from actors.domain.views import View

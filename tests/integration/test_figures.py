@@ -11,7 +11,8 @@ import pytest_asyncio
 from actors.domain.commands import InboxRow
 from actors.domain.day_view import day_view
 from actors.domain.local_day import day_bounds, local_date
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.organization import recall
 from actors.organization_actor import OrganizationActor
 from actors.ports import Lease, Ports

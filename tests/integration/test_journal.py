@@ -9,7 +9,8 @@ import pytest_asyncio
 
 from actors.domain.call import Call, CallFields, CallStatus
 from actors.domain.effects import SignalProcessing
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.ports import AlreadyAppliedError, Batch, CallMark, Finding, Lease, Profile, StaleOwnerError
 from actors.slots import SLOTS, slot_of
 from storage.effects import PostgresEffects

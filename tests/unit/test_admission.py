@@ -25,7 +25,8 @@ from actors.domain.admission import (
 from actors.domain.call import Call, CallFields
 from actors.domain.commands import InboxRow
 from actors.domain.json_types import JSON
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, decide_all, recall
 from actors.domain.policy import Hours, MinutesPolicy, Policy, is_open, policy_facts, policy_from
 from actors.domain.slot_ledger import slots_view

@@ -13,7 +13,8 @@ from actors.domain.concurrency import Concurrency, Span
 from actors.domain.day_view import day_view
 from actors.domain.histogram import Histogram
 from actors.domain.local_day import day_bounds, local_date
-from actors.domain.metrics import DayCounters, Measured
+from actors.domain.measured import Measured
+from actors.domain.metrics import DayCounters
 
 DAY = date(2026, 3, 29)
 ZONE = "Europe/Berlin"

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from actors.domain.call import Call, CallFields, CallStatus, Observation, Source, Utterance
 from actors.domain.commands import Command, Forget, Hear, NoteAbsent, NoteProcessed, NoteReportMissing, Observe
 from actors.domain.local_day import local_date
-from actors.domain.metrics import DayCounters, measured
+from actors.domain.measured import measured
+from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization, decide, evolve
 
 START = 1_790_000_000_000
