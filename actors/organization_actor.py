@@ -26,7 +26,6 @@ from actors.domain.judging import incidents_changed
 from actors.domain.local_day import local_date
 from actors.domain.organization import Organization, Round, changes_between, decide, decide_all, recall
 from actors.domain.policy import policy_facts
-from actors.domain.quick import quick
 from actors.domain.readings import is_watched
 from actors.domain.views import View, counters_update, feed_entry, state_view
 from actors.drift import repaired
@@ -51,7 +50,6 @@ CALLS_SAVED_PER_PAUSE = 500
 Item: TypeAlias = InboxRow | Hear | Forget | Tick
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardSnapshot:
     """The board at a position of the feed: exactly what the entries up to `position` amount to."""

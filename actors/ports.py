@@ -22,7 +22,6 @@ from actors.domain.json_types import Facts
 from actors.domain.metrics import DayCounters
 from actors.domain.organization import Organization
 from actors.domain.policy import Policy
-from actors.domain.quick import quick
 from actors.domain.views import View
 
 
@@ -59,7 +58,6 @@ class Watch:
     """Somebody looks at the organization's board. Holds for a minute and a half unless told again."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One thing handed to an organization: an accepted row (a hint: Postgres has it), chatter or a look (only here)."""
@@ -94,7 +92,6 @@ class Profile:
     alarm_rules: tuple[Rule, ...] = ()
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """What one decision round writes, all or nothing. `marks` pairs inbox row ids with their apply_sequence.
@@ -139,7 +136,6 @@ class Finding:
     facts: Facts
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingEffect:
     """An effect Postgres holds that the world has not confirmed."""

@@ -12,7 +12,6 @@ import structlog
 from actors.api_limits import OWNER_SECONDS, Grant
 from actors.backoff import spread
 from actors.domain.commands import InboxRow
-from actors.domain.quick import quick
 from actors.domain.views import View
 from actors.organization_actor import BoardSnapshot
 from actors.owner_map import OwnerMap
@@ -72,7 +71,6 @@ class Figures:
     """On the way to a shard that did not answer, or to two in turn that were not the owner."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class _Offer:
     delivery: Delivery

@@ -11,7 +11,6 @@ from actors.api_limits import Grant, Granting
 from actors.arrivals import Arrivals
 from actors.domain.commands import Forget, InboxRow, Tick
 from actors.domain.json_types import JSON
-from actors.domain.quick import quick
 from actors.domain.slot_ledger import slots_view
 from actors.domain.views import View
 from actors.effect_runner import EffectRunner
@@ -47,7 +46,6 @@ SAVES_AT_ONCE = 16
 FAILED_SHOWN = 20
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryAnswer:
     """What became of a delivery: rows that were not accepted stay in the inbox for the sweep."""

@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, Self, TypeAlias
 
-from actors.domain.quick import quick
-
 _TEXT: Final = re.compile(r"(0|[1-9][0-9]{0,19})-(0|[1-9][0-9]{0,19})")
 _MAX: Final = 2**64 - 1
 
@@ -13,7 +11,6 @@ Break: TypeAlias = Literal["gap", "epoch"]
 """Why what follows a position is not known: entries are missing, or another owner has begun."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, order=True)
 class Position:
     """`<epoch>-<n>`: the id of a feed's entry. Ordered as Redis orders ids; `n` has no holes within an epoch."""

@@ -8,7 +8,6 @@ from typing import Final, Self
 from actors.domain.call import Call
 from actors.domain.local_day import local_date
 from actors.domain.policy import Policy, is_open
-from actors.domain.quick import quick
 
 RESERVATION_MS: Final = 60_000
 """How long an admitted call may take to begin; its slot is free again afterwards."""
@@ -56,7 +55,6 @@ def is_reserved(call: Call, now: int) -> bool:
     return not call.held_at and call.requested_at is not None and now < call.requested_at + RESERVATION_MS
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupancy:
     """The calls that hold a slot at one moment: of the organization, and of each assistant and campaign."""
@@ -84,7 +82,6 @@ def held_since(call: Call) -> int:
     return call.held_since or call.requested_at or call.created_at
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MonthUse:
     """Billable minutes of the calls first seen in the month that begins on `month`; see `billable_minutes`."""

@@ -6,7 +6,6 @@ from typing import Self, TypeAlias
 from uuid import NAMESPACE_OID, uuid5
 
 from actors.domain.alarm_rules import Metric, Rule, Severity, effective_rules
-from actors.domain.quick import quick
 
 Key: TypeAlias = "tuple[str, str | None]"
 """What at most one incident is open for: a rule's name and the call it is about, None for the fleet."""
@@ -14,7 +13,6 @@ Key: TypeAlias = "tuple[str, str | None]"
 MUTED_FOR_MS = 15 * 60_000
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What an incident opened on: a value, since when the rule was breached (ms), the call and words if any."""
@@ -25,7 +23,6 @@ class Evidence:
     detail: str | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """One breach. Times are ms of our clock. It ends once: recovered by itself or resolved by somebody."""
@@ -93,7 +90,6 @@ def open_incident(
     )
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarms:
     """What is watched and what was found.

@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import Literal, NamedTuple, Self
 
 from actors.domain.conversation import Conversation, Speech, SpeechSign, ToolsFailed
-from actors.domain.quick import quick
 from actors.domain.replacing import replaced
 
 
@@ -57,7 +56,6 @@ class Precedence(NamedTuple):
     digest: str
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFields:
     """What a message says about its call. None means the message does not say. Times are ms since the epoch."""
@@ -92,7 +90,6 @@ _told: "Callable[[CallFields], tuple[str | int | Conversation | None, ...]]" = a
 _EARLIEST_WINS = frozenset({"queued_at", "ringing_at", "answered_at", "forwarded_at"})
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """One durable sign of a call, as the inbox holds it.
@@ -116,7 +113,6 @@ class Observation:
     delivered: bool = True
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Utterance:
     """Something said. `at` is our time in ms; a partial one is replaced by the next of the same role."""
@@ -137,7 +133,6 @@ UTTERANCES_KEPT = 30
 _REQUEST = "assistant-request"
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A call's record: the merge of every observation of it.

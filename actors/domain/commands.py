@@ -8,10 +8,8 @@ from actors.domain.admission import UNCHECKED
 from actors.domain.call import FIELD_NAMES, CallFields, CallStatus, Observation, Source, Utterance
 from actors.domain.conversation import Conversation, SpeechSign, ToolsFailed
 from actors.domain.json_types import JSON, Facts
-from actors.domain.quick import quick
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
     """An accepted event as Postgres holds it. Times are ms since the epoch; `occurred_at` is None when not told."""
@@ -29,7 +27,6 @@ class InboxRow:
     """What was decided of a request when the row was applied: a replay reads it instead of deciding anew."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observe:
     """Take in one durable sign of a call; `is_replay` when it was taken in before."""
@@ -39,7 +36,6 @@ class Observe:
     is_replay: bool = True
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A call asks to begin; nothing was decided yet. `is_answerable`: an assistant would take it."""
@@ -67,7 +63,6 @@ class RequestPlacement:
     pending: tuple[PendingPlacement, ...]
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hear:
     """Take in chatter: at most once, never stored. `at` is our time in ms."""
@@ -78,7 +73,6 @@ class Hear:
     sign: SpeechSign | ToolsFailed | None = None
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteAbsent:
     """The provider was asked for the call and answered 404 or not at all."""
@@ -87,7 +81,6 @@ class NoteAbsent:
     at: int
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteReportMissing:
     """The provider was asked for the report of an ended call and had none."""
@@ -96,7 +89,6 @@ class NoteReportMissing:
     at: int
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteProcessed:
     """Post-call processing finished."""
@@ -135,7 +127,6 @@ class Pass:
     """A message that concerns no call: stored for the record, changes no state."""
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forget:
     """Drop calls that ended before `before` (ms of our clock) from memory; Postgres keeps them."""
@@ -143,7 +134,6 @@ class Forget:
     before: int
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tick:
     """Time has passed: it is `at` (ms of our clock). Alarms are judged."""

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self, TypeAlias
 
-from actors.domain.quick import quick
-
 Span: TypeAlias = tuple[int, int | None]
 """[start, end) in ms since the epoch, provider's clock; no end while the call goes on."""
 
@@ -14,7 +12,6 @@ Span: TypeAlias = tuple[int, int | None]
 _MANY = 8
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
     """C(t), the number of spans with start <= t < end, over the window [`opens`, `closes`).

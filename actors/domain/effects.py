@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from actors.domain.quick import quick
 
-
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalProcessing:
     """Start the call's `CallProcessingWorkflow`, or wake it: it re-reads Postgres, the signal carries nothing.

@@ -8,11 +8,9 @@ from actors.domain.alarm_rules import Rule
 from actors.domain.alarms import Incident, Key
 from actors.domain.call import Call, Utterance
 from actors.domain.policy import Policy
-from actors.domain.quick import quick
 from actors.domain.replacing import replaced
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallChanged:
     """A call's record is now `call`. `kind` is the message that changed it."""
@@ -21,7 +19,6 @@ class CallChanged:
     kind: str
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallHeard:
     """Chatter renewed a call's evidence; `utterance` if something was said. Not durable."""
@@ -30,7 +27,6 @@ class CallHeard:
     utterance: Utterance | None
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallProcessed:
     """Post-call processing finished; the record is `call`."""
@@ -38,7 +34,6 @@ class CallProcessed:
     call: Call
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallForgotten:
     """An ended call left memory. Its record stays in Postgres."""
@@ -72,7 +67,6 @@ class AlarmRulesConfigured:
 IncidentChange: TypeAlias = Literal["opened", "acknowledged", "muted", "recovered", "resolved"]
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentChanged:
     """An incident is now `incident`."""
@@ -81,7 +75,6 @@ class IncidentChanged:
     kind: IncidentChange
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreachesNoted:
     """Breaches that do not last long enough yet, and ended incidents that leave memory. Volatile, told to nobody."""

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from actors.domain.quick import quick
-
 # Values below 2^7 are kept exactly; above, the 7 leading bits: a bucket is at most 1/64 of its value wide.
 _KEPT_BITS = 7
 
@@ -16,7 +14,6 @@ def bucket(value: int) -> int:
     return value >> dropped << dropped
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Histogram:
     """How many values fell into each bucket; buckets are named by their least value, empty ones left out.

@@ -7,10 +7,8 @@ from typing import TypeAlias
 from actors.domain.alarm_rules import Rule
 from actors.domain.alarms import MUTED_FOR_MS, Alarms, Evidence, Incident, Key, open_incident
 from actors.domain.events import BreachesNoted, Event, IncidentChange, IncidentChanged
-from actors.domain.quick import quick
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A metric's value, out of how many cases if it is a share, and the call that shows it best."""

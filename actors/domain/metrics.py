@@ -16,7 +16,6 @@ from actors.domain.concurrency import Concurrency, Span
 from actors.domain.histogram import Histogram
 from actors.domain.local_day import day_bounds
 from actors.domain.measured import Measured, measured
-from actors.domain.quick import quick
 from actors.domain.replacing import replaced
 
 SERVICE_LEVEL_MS = 20_000
@@ -98,7 +97,6 @@ def sums_of(call: Measured) -> Sums:
     )
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCounters:
     """The figures of `day`. Sums, histograms and `concurrency` are over calls; see `Measured` for each term.

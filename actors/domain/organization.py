@@ -48,12 +48,10 @@ from actors.domain.measured import measured
 from actors.domain.metrics import DayCounters
 from actors.domain.placement import placement_outcome
 from actors.domain.policy import Policy, policy_from
-from actors.domain.quick import quick
 from actors.domain.readings import measure
 from actors.domain.replacing import replaced
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
     """Calls that are not ended or ended within the hour, and today's figures.
@@ -75,7 +73,6 @@ class Organization:
     alarms: Alarms = field(default_factory=Alarms)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What a command makes happen. The caller commits to Postgres, then evolves, then runs the effects.
@@ -279,7 +276,6 @@ def _counted(state: Organization, before: Organization, events: Sequence[Event])
     return replaced(state, today=state.today.replacing_all(changes))
 
 
-@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """A batch decided on a copy: the state to swap in once Postgres has accepted the rest.

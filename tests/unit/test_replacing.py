@@ -35,5 +35,5 @@ def test_it_equals_the_standard_copy(held: Any, changes: dict[str, Any]) -> None
 
 
 def test_a_field_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(AttributeError):
+    with pytest.raises(KeyError):
         replaced(CALL, calls=1)
