@@ -263,14 +263,17 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
             await world.called("late", 20)
             await env.client.execute_workflow(BILLING_SWEEP_WORKFLOW, id="sweep", task_queue=BILLING_QUEUE)
 
-            async def asked() -> bool:
-                return len(world.stripe.posts) > 30
-
-            await until(asked)
+            # Only then: a clock that is set on before the failure is written has it put off beyond.
+            await until(lambda: _is_put_off(world))
+            assert len(world.stripe.posts) == 31
             world.stripe.failing = None
             world.now += HOUR
             await handle_result(env, world)
             assert world.counted()["call:late"] == 20
+
+
+async def _is_put_off(world: MeterWorld) -> bool:
+    return await world.pool.fetchval("select error is not null from meter_events where call_id = 'late'")
 
 
 async def handle_result(env: WorkflowEnvironment, world: MeterWorld) -> None:
