@@ -40,6 +40,7 @@ CLIENT_SETTINGS: Final = (
     "RAY_USAGE_STATS_ENABLED",
 )
 """What a command needs of the environment to join the cluster and no other that runs on the machine."""
+_NO_BYTECODE: Final = "PYTHONDONTWRITEBYTECODE"
 OBJECT_STORE_BYTES: Final = 200_000_000
 _START: Final = (sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats")
 _LOOPBACK_HAPROXY: Final = """\
@@ -60,11 +61,12 @@ def ray_environment(*, base: Mapping[str, str], folder: Path, ports: PortBlock, 
     """Return the environment of the node and of everything that connects to it.
 
     `folder` must be short (the longest socket below it has 92 more characters of the system's 107) and of this
-    run alone.
+    run alone. Modules are compiled once, whatever the caller's Python does: a dozen processes import the same ones, and
+    are replaced.
     """
     haproxy = folder / "haproxy"
     return {
-        **{name: value for name, value in base.items() if not name.startswith("RAY_")},
+        **{name: value for name, value in base.items() if not name.startswith("RAY_") and name != _NO_BYTECODE},
         **CLUSTER_ENVIRONMENT,
         **ONE_MACHINE_ENVIRONMENT,
         "RAY_AUTH_TOKEN_PATH": str(token_file),

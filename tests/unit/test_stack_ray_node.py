@@ -12,7 +12,12 @@ ONE, OTHER = PortBlock(first=20_000), PortBlock(first=20_256)
 
 
 def environment(ports: PortBlock, folder: str) -> dict[str, str]:
-    base = {"HOME": "/home/someone", "RAY_ADDRESS": "ray://elsewhere:10001", "RAY_SERVE_LOG_TO_STDERR": "1"}
+    base = {
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": "/home/someone",
+        "RAY_ADDRESS": "ray://elsewhere:10001",
+        "RAY_SERVE_LOG_TO_STDERR": "1",
+    }
     return ray_environment(base=base, folder=Path(folder), ports=ports, token_file=Path(folder) / "token")
 
 
@@ -31,6 +36,7 @@ def test_ray_settings_of_the_callers_shell_do_not_reach_the_node() -> None:
     settings = environment(ONE, "/tmp/cs-aaaaaaaa")
     assert settings["RAY_ADDRESS"] == f"127.0.0.1:{ONE['ray_gcs']}"
     assert "RAY_SERVE_LOG_TO_STDERR" not in settings
+    assert "PYTHONDONTWRITEBYTECODE" not in settings
     assert settings["HOME"] == "/home/someone"
 
 
