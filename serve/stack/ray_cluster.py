@@ -18,7 +18,7 @@ from storage.child_process import ChildProcess, spawn, wait_until_ready
 PROJECT: Final = Path(__file__).parents[2]
 NODE: Final = "Ray"
 APPLICATIONS: Final = "Serve applications"
-SESSION_NICENESS: Final = 5
+SESSION_NICENESS: Final = 10
 """Where Linux shares the processor among sessions first, Ray's many processes let Postgres and Valkey wait for tens of
 milliseconds, each in a session of its own. Temporal yields more (see NICENESS there)."""
 

@@ -26,7 +26,7 @@ _FAIRNESS: Final = (
     "--dynamic-config-value",
     "matching.numTaskqueueWritePartitions=1",
 )
-NICENESS: Final = 10
+NICENESS: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def start_temporal(
 ) -> TemporalServer:
     """Start Temporal with its state in a SQLite file of `data_dir`; returns once the frontend serves.
 
-    Without `ui_port` there is no web page; `durable=False` keeps the state in memory. Runs at niceness 10, since
+    Without `ui_port` there is no web page; `durable=False` keeps the state in memory. Runs at niceness 15, since
     workflows may wait where a webhook's acknowledgement may not.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
