@@ -78,7 +78,8 @@ async def _command(change: Change, call_id: str, command: Command, *, is_over: b
         return _Outcome(
             result="refused", words="no address", fault=ConflictError("No control address came with this call.")
         )
-    answer = await provider.commands.send(address, command.wire())
+    key = await provider.control_key_of(change.caller.organization_id)
+    answer = await provider.commands.send(address, command.wire(), key=key)
     match answer.outcome:
         case "done":
             return _Outcome(result="done", status=answer.status)

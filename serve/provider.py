@@ -3,20 +3,17 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
 
 from serve.config import Settings
 from serve.errors import ConflictError
 from storage.call_controls import CallControls
 from storage.postgres import Pool
-from storage.provider_keys import ProviderKeys
+from storage.provider_keys import VAPI, VAPI_PUBLIC, ProviderKeys
 from storage.sealing import Sealer
 from workflows.vendors.stripe_api import StripeApi
 from workflows.vendors.vapi import VapiClient
 from workflows.vendors.vapi_control import ControlClient
 from workflows.vendors.vapi_placing import PlacingClient
-
-VAPI: Final = "vapi"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +35,10 @@ class Provider:
         if key is None:
             raise ConflictError("The organization has given no key of VAPI.")
         return key
+
+    async def control_key_of(self, organization_id: str) -> str | None:
+        """What opens the control of its calls where VAPI was told to ask for it; None when it gave none."""
+        return await self.keys.key_of(organization_id, VAPI_PUBLIC)
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from serve.seed_vendors import new_integration_secret, seed_vendors
 from serve.stack.state import write_atomically
 from storage.api_keys import add_api_key, new_api_key, parse_api_key, revoke_api_keys_except
 from storage.postgres import Connection, Pool, transaction
-from storage.provider_keys import put_provider_key
+from storage.provider_keys import VAPI, VAPI_PUBLIC, put_provider_key
 from storage.provisioning import (
     add_organization,
     put_assistant,
@@ -48,6 +48,7 @@ class _Kept(BaseModel):
     login_key: str
     vapi_secret: str
     vapi_api_key: str
+    vapi_public_key: str = Field(default_factory=lambda: secrets.token_urlsafe(32))
     integration_secret: str = Field(default_factory=new_integration_secret)
 
 
@@ -149,9 +150,13 @@ async def _seed_organization(
         connection,
         sealer,
         organization_id=organization_id,
-        provider="vapi",
+        provider=VAPI,
         key=kept.vapi_api_key if told is None else told.get_secret_value(),
     )
+    if settings.simulator_origin is not None:
+        await put_provider_key(
+            connection, sealer, organization_id=organization_id, provider=VAPI_PUBLIC, key=kept.vapi_public_key
+        )
     owner_email = f"owner@{slug}.example"
     owner_id = user_id_of(owner_email)
     await put_member(connection, organization_id=organization_id, user_id=owner_id, email=owner_email, role=Role.OWNER)

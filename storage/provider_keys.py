@@ -1,12 +1,17 @@
 """Keys organizations let us ask their providers with: sealed at rest, one per provider and organization."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import structlog
 
 from storage.postgres import Connection, Pool, acquired
 from storage.sealing import Sealer, SealError
 from storage.statements import statement
+
+VAPI: Final = "vapi"
+VAPI_PUBLIC: Final = "vapi-public"
+"""VAPI's public key: it opens live control and listening, and nothing of the account."""
 
 _log = structlog.get_logger(__name__)
 

@@ -3,13 +3,13 @@
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from random import Random
 from typing import Annotated, Any, Final, TypeAlias
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Query
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from serve.config import Settings
@@ -17,16 +17,19 @@ from serve.errors import ConflictError, ForbiddenError, InvalidParameterError, U
 from serve.local_issuer import LocalIssuer, local_issuer
 from serve.problems import install_problem_handlers
 from serve.simulator.callbacks import Callbacks
+from serve.simulator.contract import Contract
+from serve.simulator.credentials import token_of
 from serve.simulator.exchange import Exchange
 from serve.simulator.supabase import supabase_router
 from serve.simulator.vapi import Vapi
+from serve.simulator.vapi_account import VapiAccounts
 from serve.simulator.vendor_door import Fault, VendorDoor
 from serve.simulator.vendors import vendor_routers
 from storage.api_keys import ApiKeys
 from storage.organizations import Organizations
 from storage.postgres import close_pool, open_pool
 from storage.principals import Principal
-from storage.provider_keys import ProviderKeys
+from storage.provider_keys import VAPI, VAPI_PUBLIC, ProviderKeys
 from storage.redis import open_redis
 from storage.sealing import Sealer
 from storage.simulator_store import KEPT_REQUESTS, Document, SimulatorStore
@@ -46,6 +49,9 @@ class Parts:
     vapi_api_key: str | None = None
     exchange: Exchange | None = None
     account_of: Callable[[str], Awaitable[Sequence[str]]] | None = None
+    """The organizations whose private key of VAPI's a token is."""
+    is_public: Callable[[str], Awaitable[bool]] | None = None
+    """Whether a token is a public key of one."""
     issuer: LocalIssuer | None = None
 
 
@@ -71,15 +77,8 @@ def create_simulator(settings: Settings, parts: OpenParts | None = None) -> Fast
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with opening() as opened:
-            door = VendorDoor(vendor="vapi", prefix="/vapi", store=opened.store, random=Random())  # noqa: S311
-            vapi = Vapi(
-                store=opened.store,
-                door=door,
-                api_key=opened.vapi_api_key,
-                exchange=opened.exchange,
-                account_of=opened.account_of,
-            )
-            app.include_router(vapi.router())
+            for router in _vapi_routers(opened):
+                app.include_router(router)
             callbacks = Callbacks(settings.public_base_url, random=Random())  # noqa: S311
             for router in vendor_routers(settings, opened.store, callbacks):
                 app.include_router(router)
@@ -110,7 +109,10 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
     keys = ProviderKeys(pool, sealer)
 
     async def account_of(token: str) -> Sequence[str]:
-        return [organization_id for organization_id, key in (await keys.of_all("vapi")).items() if key == token]
+        return [organization_id for organization_id, key in (await keys.of_all(VAPI)).items() if key == token]
+
+    async def is_public(token: str) -> bool:
+        return token in (await keys.of_all(VAPI_PUBLIC)).values()
 
     try:
         async with open_redis(settings.redis_url, name="simulator") as redis:
@@ -128,6 +130,7 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
                     vapi_api_key=None if key is None else key.get_secret_value(),
                     exchange=exchange,
                     account_of=account_of,
+                    is_public=is_public,
                     issuer=local_issuer(settings),
                 )
             finally:
@@ -135,6 +138,32 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
     finally:
         await organizations.close()
         await close_pool(pool)
+
+
+def _vapi_routers(parts: Parts) -> Sequence[APIRouter]:
+    door = VendorDoor(vendor="vapi", prefix="/vapi", store=parts.store, random=Random())  # noqa: S311
+
+    async def named(request: Request, _body: bytes) -> Sequence[str]:
+        token = token_of(request)
+        return await parts.account_of(token) if parts.account_of is not None and token is not None else ()
+
+    accounts = VapiAccounts(
+        memory=parts.store.memory("vapi"),
+        # Numbers are imported with the secrets of another vendor's account.
+        door=replace(door, named=named, redacts_bodies=True),
+        contract=Contract("vapi"),
+        api_key=parts.vapi_api_key,
+        is_public=parts.is_public,
+    )
+    vapi = Vapi(
+        store=parts.store,
+        door=door,
+        api_key=parts.vapi_api_key,
+        exchange=parts.exchange,
+        account_of=parts.account_of,
+        control_is_guarded=accounts.control_is_guarded,
+    )
+    return accounts.router(), vapi.router()
 
 
 def _own_routes(parts: Parts) -> APIRouter:

@@ -7,12 +7,16 @@ import hmac
 from fastapi import Request
 
 
+def token_of(request: Request) -> str | None:
+    """What it carries as bearer."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
+
+
 def bears(request: Request, key: str | None) -> bool:
     """Whether it carries the key as bearer, or any when there is none to compare."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        return False
-    return key is None or hmac.compare_digest(token.encode(), key.encode())
+    token = token_of(request)
+    return token is not None and (key is None or hmac.compare_digest(token.encode(), key.encode()))
 
 
 def knows(request: Request, name: str, password: str | None) -> bool:

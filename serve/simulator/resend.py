@@ -64,11 +64,19 @@ class Resend:
                 asked = self.contract.check(request.method, f"/{path}", request.url.query, headers, body)
             except ContractError as wrong:
                 return _refused(*((422, "validation_error") if wrong.known else (404, "not_found")), str(wrong))
+            if request.method == "GET":
+                return await self._read(asked.parameters["email_id"])
             if "text" not in asked.body and "html" not in asked.body:
                 return _refused(422, "missing_required_field", "Missing `html` or `text` field.")
             return await self._send(asked.body, body, headers.get("idempotency-key"))
 
         return await self.door.answer(request, respond)
+
+    async def _read(self, email_id: str) -> Response:
+        email = await self.memory.get("email", email_id)
+        if email is None:
+            return _refused(404, "not_found", "Email not found")
+        return JSONResponse(email)
 
     async def _send(self, told: Document, body: bytes, key: str | None) -> Response:
         identity = str(uuid4())
@@ -90,7 +98,11 @@ class Resend:
             "tags": {tag["name"]: tag["value"] for tag in told.get("tags", [])},
             "to": recipients,
         }
-        self.events.tell(_OUTCOMES.get(recipients[0], _DELIVERED), email)
+        outcome = _OUTCOMES.get(recipients[0], _DELIVERED)
+        read = {name: value for name, value in email.items() if name not in {"email_id", "tags"}}
+        last = {"object": "email", "id": identity, "last_event": outcome[-1].removeprefix("email.")}
+        await self.memory.put("email", identity, {**read, **last}, seconds=_DAY)
+        self.events.tell(outcome, email)
         return JSONResponse({"id": identity})
 
 

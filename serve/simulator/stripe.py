@@ -122,10 +122,16 @@ def _customers_handler(customers: StripeCustomers, asked: tuple[str, list[str]])
     match asked:
         case "POST", ["customers"]:
             return customers.create
+        case "GET", ["customers"]:
+            return customers.list_all
+        case "GET", ["customers", _]:
+            return customers.customer
         case "DELETE", ["customers", _]:
             return customers.delete
         case "POST", ["subscriptions"]:
             return customers.subscribe
+        case "GET", ["subscriptions"]:
+            return customers.subscriptions
         case "GET", ["subscriptions", _]:
             return customers.subscription
         case "DELETE", ["subscriptions", _]:

@@ -8,11 +8,13 @@ from uuid import uuid4
 from serve.simulator.callbacks import StripeEvents
 from serve.simulator.contract import Checked
 from serve.simulator.stripe_errors import StripeRefusedError, missing
-from serve.simulator.stripe_objects import Subscribed, metered, subscription
+from serve.simulator.stripe_objects import Subscribed, listed, metered, subscription
 from storage.simulated_vendors import Document, VendorMemory
 from storage.simulator_store import SimulatorStore
 
 _DAY: Final = 86_400
+_CANCELED: Final = "canceled"
+_CUSTOMERS: Final = "customers"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +46,31 @@ class StripeCustomers:
             **asked.body,
         }
         await self.memory.put("customer", customer["id"], customer)
+        await self.memory.add(_CUSTOMERS, {customer["id"]: customer["created"]})
         return customer
+
+    async def list_all(self, asked: Checked) -> Document:
+        """Customers made within times, the newest first; all on one page."""
+        since = asked.query.get("created", {}).get("gte", 0)
+        ids = await self.memory.listed(_CUSTOMERS, low=since)
+        return listed([*await self.memory.documents("customer", ids)], "/v1/customers")
+
+    async def customer(self, asked: Checked) -> Document:
+        customer = asked.parameters["customer"]
+        held = await self.memory.get("customer", customer)
+        if held is None:
+            raise missing("customer", customer)
+        return held
 
     async def delete(self, asked: Checked) -> Document:
         customer = asked.parameters["customer"]
         if await self.memory.get("customer", customer) is None:
             raise missing("customer", customer)
+        for name in await self.memory.listed(_subscriptions(customer)):
+            held = await self.memory.get("subscription", name)
+            if held is not None and held["status"] != _CANCELED:
+                await self._end(Subscribed.of(held))
+        await self.memory.drop(_CUSTOMERS, customer)
         await self.memory.remove("customer", customer)
         return {"id": customer, "object": "customer", "deleted": True}
 
@@ -58,14 +79,25 @@ class StripeCustomers:
         prices = {item["price"]: item.get("quantity") for item in told.get("items", [])}
         return await self._subscribed(told["customer"], prices, told.get("metadata", {}))
 
+    async def subscriptions(self, asked: Checked) -> Document:
+        """The subscriptions of a customer, the newest first; all on one page."""
+        ids = await self.memory.listed(_subscriptions(asked.query["customer"]))
+        held = [Subscribed.of(each) for each in await self.memory.documents("subscription", ids)]
+        ended = asked.query.get("status") in {"all", _CANCELED}
+        shown = [subscription(each, now=self.now()) for each in held if ended or each.status != _CANCELED]
+        return listed(shown, "/v1/subscriptions")
+
     async def subscription(self, asked: Checked) -> Document:
         return subscription(await self._found(asked.parameters["subscription_exposed_id"]), now=self.now())
 
     async def cancel(self, asked: Checked) -> Document:
         found = await self._found(asked.parameters["subscription_exposed_id"])
-        if found.status == "canceled":
+        if found.status == _CANCELED:
             raise missing("subscription", found.id)
-        over = replace(found, status="canceled")
+        return await self._end(found)
+
+    async def _end(self, found: Subscribed) -> Document:
+        over = replace(found, status=_CANCELED)
         await self.memory.put("subscription", over.id, over.kept())
         told = {**subscription(over, now=self.now()), "canceled_at": self.now(), "ended_at": self.now()}
         self.events.tell("customer.subscription.deleted", told)
@@ -135,6 +167,7 @@ class StripeCustomers:
             id=f"sub_{uuid4().hex[:14]}", customer=customer, created=self.now(), prices=prices, metadata=metadata
         )
         await self.memory.put("subscription", made.id, made.kept())
+        await self.memory.add(_subscriptions(customer), {made.id: made.created})
         told = subscription(made, now=self.now())
         self.events.tell("customer.subscription.created", told)
         return told
@@ -155,6 +188,10 @@ class StripeCustomers:
             metadata={"organization_id": seeded.organization_id},
             item_id=seeded.item_id,
         )
+
+
+def _subscriptions(customer: str) -> str:
+    return f"subscriptions:{customer}"
 
 
 def _prices(items: Sequence[Document]) -> dict[str, int | None]:

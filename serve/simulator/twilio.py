@@ -213,7 +213,10 @@ class Twilio:
     async def _numbers(self, asked: Checked) -> tuple[int, Document]:
         account, number = asked.parameters["AccountSid"], asked.query.get("PhoneNumber")
         owned = await self.memory.documents("number", await self.memory.listed(f"numbers:{account}"))
-        found = [each for each in owned if number is None or each["phone_number"] == number]
+        name = asked.query.get("FriendlyName")
+        found = [
+            each for each in owned if number in {None, each["phone_number"]} and name in {None, each["friendly_name"]}
+        ]
         uri = f"/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json"
         return 200, _page(asked, found, uri, "incoming_phone_numbers")
 

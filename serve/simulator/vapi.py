@@ -1,6 +1,5 @@
 """The used part of VAPI's API: calls placed, by id and by time, their recordings, and the control of a live call."""
 
-import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic.alias_generators import to_camel
 
 from serve.simulator.conducting import BadCommandError
+from serve.simulator.credentials import bears, token_of
 from serve.simulator.exchange import Exchange
 from serve.simulator.vendor_door import VendorDoor
 from serve.simulator.wav import LONGEST_SECONDS, recording
@@ -86,6 +86,8 @@ class Vapi:
     """What conducts placed calls; without it none can be placed."""
     account_of: Callable[[str], Awaitable[Sequence[str]]] | None = None
     """The organizations whose key a token is: its account holds their calls alone. A stranger's holds all there are."""
+    control_is_guarded: Callable[[str], Awaitable[bool]] | None = None
+    """Whether commands for the calls of an assistant (by its id) need a public key."""
 
     def router(self) -> APIRouter:
         """Routes under /vapi."""
@@ -169,9 +171,11 @@ class Vapi:
         return await self.door.answer(request, respond, call_id=call_id)
 
     async def control(self, request: Request, call_id: str) -> Response:
-        """Without a credential, as VAPI's control URLs are by default."""
+        """Without a credential, as VAPI's control URLs are by default; with a public key where the assistant asks."""
 
         async def respond(body: bytes) -> Response:
+            if not await self._may_command(request, call_id):
+                return _invalid_key()
             try:
                 changed = await self.exchange.command(call_id, _read(body)) if self.exchange is not None else None
             except BadCommandError as refused:
@@ -191,21 +195,22 @@ class Vapi:
 
         return await self.door.answer(request, respond, call_id=call_id)
 
+    async def _may_command(self, request: Request, call_id: str) -> bool:
+        record = await self.store.call(call_id) if self.control_is_guarded is not None else None
+        assistant_id = None if record is None else record.get("assistantId")
+        if self.control_is_guarded is None or not await self.control_is_guarded(str(assistant_id)):
+            return True
+        token = token_of(request)
+        # A private key is none that VAPI would take here.
+        return token is not None and (self.account_of is None or not await self.account_of(token))
+
     def _authorized(self, request: Request) -> bool:
-        token = _token(request)
-        if token is None:
-            return False
-        return self.api_key is None or hmac.compare_digest(token.encode(), self.api_key.encode())
+        return bears(request, self.api_key)
 
     async def _owners(self, request: Request) -> Sequence[str | None]:
-        token = _token(request)
+        token = token_of(request)
         known = await self.account_of(token) if self.account_of is not None and token is not None else ()
         return known or (None,)
-
-
-def _token(request: Request) -> str | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" and token else None
 
 
 def _read(body: bytes) -> Any:

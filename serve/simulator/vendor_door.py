@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from serve.errors import BodyTooLargeError
 from storage.simulator_store import Document, SimulatorStore
+from workflows.vendors.redaction import redact
+from workflows.vendors.vapi_values import WireError
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 DROPPED_SECONDS: Final = 60.0
@@ -63,6 +65,8 @@ class VendorDoor:
     fault_body: Callable[[int], Document] = plain_fault
     shown_headers: frozenset[str] = frozenset()
     """Headers that are kept though their names sound secret."""
+    redacts_bodies: bool = False
+    """Whether what stands under a secret's name in a JSON body is kept as `[redacted]`."""
 
     async def answer(
         self,
@@ -110,11 +114,19 @@ class VendorDoor:
             "path": path[path.index(self.prefix) + len(self.prefix) :] if self.prefix in path else path,
             "query": request.url.query,
             "headers": redacted(request.headers, shown=self.shown_headers),
-            "body": _readable(body, request.headers.get("content-type", "")),
+            "body": self._shown(_readable(body, request.headers.get("content-type", ""))),
             "status": status,
             "at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         }
         await self.store.record(kept, organizations)
+
+    def _shown(self, body: Any) -> Any:
+        if self.redacts_bodies:
+            try:
+                redact(body)
+            except WireError:
+                return REDACTED
+        return body
 
 
 def redacted(headers: Mapping[str, str], *, shown: frozenset[str] = frozenset()) -> dict[str, str]:

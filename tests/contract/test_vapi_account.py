@@ -12,7 +12,7 @@ from workflows.vendors.vapi_account import VapiAccount
 from workflows.vendors.vapi_wiring import Wiring
 
 NUMBER = "+15550000001"
-WIRING = Wiring(url="https://us.example.com/webhooks/vapi/o-1", secret="s" * 32)
+WIRING = Wiring(url="https://us.example.com/webhooks/vapi/o-1", secret="s" * 32, authenticates=True)
 
 
 @pytest_asyncio.fixture

@@ -129,6 +129,37 @@ async def test_a_customer_subscribes_once_and_leaves(asking: Asking) -> None:
         await asking.stripe.subscription("sub_never")
 
 
+async def test_customers_and_subscriptions_are_found_by_their_marks(asking: Asking) -> None:
+    begun = int(datetime.now(UTC).timestamp())
+    marks = {"onboarding_id": "one"}
+    assert await asking.stripe.find_customer(marks, since=begun) is None
+    first, other = [
+        await asking.stripe.create_customer(
+            organization_id=asking.vendors.ours,
+            name="Clinic",
+            email=None,
+            idempotency_key=f"customer/{name}",
+            marks=told,
+        )
+        for name, told in (("one", marks), ("two", {"onboarding_id": "two"}))
+    ]
+    assert await asking.stripe.find_customer(marks, since=begun) == first
+    assert await asking.stripe.find_subscription(first, marks) is None
+    for customer, told in ((first, marks), (other, {})):
+        await asking.stripe.create_subscription(
+            customer=customer, prices=PRICES, idempotency_key=f"subscription/{customer}", marks=told
+        )
+    found = await asking.stripe.find_subscription(first, marks)
+    assert found is not None
+    assert found.customer == first
+    assert await asking.stripe.find_subscription(other, marks) is None
+    assert await asking.stripe.customer_exists(first)
+    await asking.stripe.delete_customer(first)
+    assert not await asking.stripe.customer_exists(first)
+    assert await asking.stripe.find_customer(marks, since=begun) is None
+    assert (await asking.stripe.subscription(found.id)).status == "canceled"
+
+
 async def test_the_pages_of_a_customer(asking: Asking) -> None:
     link = await asking.stripe.checkout_link(
         organization_id=asking.vendors.ours,
@@ -197,6 +228,8 @@ async def test_a_number_is_bought_once_and_released(asking: Asking) -> None:
         await asking.twilio.buy_number(for_sale[0], friendly_name="Front desk")
     assert [each.id for each in await asking.twilio.numbers(for_sale[0])] == [bought.id]
     assert [each.id for each in await asking.twilio.numbers()] == [bought.id]
+    assert [each.id for each in await asking.twilio.numbers(friendly_name="Front desk")] == [bought.id]
+    assert await asking.twilio.numbers(friendly_name="Back office") == []
     await asking.twilio.release_number(bought.id)
     await asking.twilio.release_number(bought.id)
     assert await asking.twilio.numbers() == []
@@ -209,6 +242,9 @@ async def test_an_email_is_sent_once_by_its_key(asking: Asking) -> None:
     with pytest.raises(RefusedError) as raised:
         await asking.email("Something else.")
     assert raised.value.code == "invalid_idempotent_request"
+    assert await asking.resend.email_state(first) == "delivered"
+    with pytest.raises(AbsentError):
+        await asking.resend.email_state("no-such-email")
 
 
 async def test_a_request_whose_answer_is_lost_was_carried_out(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,11 @@ class ControlServer:
     location: str | None = None
     records: dict[str, Any] = field(default_factory=dict[str, Any])
     told: list[tuple[str, Any]] = field(default_factory=list[tuple[str, Any]])
+    credentials: list[str | None] = field(default_factory=list[str | None])
 
     async def command(self, request: web.Request) -> web.StreamResponse:
         self.told.append((request.path, await request.json()))
+        self.credentials.append(request.headers.get("authorization"))
         if self.silent:
             assert request.transport is not None
             request.transport.close()

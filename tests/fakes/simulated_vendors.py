@@ -1,7 +1,7 @@
 """The vendor simulator on a port of its own, over the tests' Postgres and Valkey."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
@@ -25,6 +25,8 @@ ACCOUNT = "AC" + "0" * 32
 TOKEN = "token-of-the-account"
 STRIPE_KEY = "sk_test_simulated"
 RESEND_KEY = "re_simulated"
+VAPI_KEY = "vapi-private"
+VAPI_PUBLIC_KEY = "vapi-public"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,12 @@ async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator
     async def verify(key: str) -> Principal | None:
         return principals.get(key)
 
+    async def account_of(token: str) -> Sequence[str]:
+        return {VAPI_KEY: [ours], f"{VAPI_KEY}-of-others": [theirs]}.get(token, ())
+
+    async def is_public(token: str) -> bool:
+        return token == VAPI_PUBLIC_KEY
+
     async with await open_pool(database_url, size=2, name="test") as pool, open_redis(redis_url) as redis:
         for organization_id in (ours, theirs):
             await pool.execute(
@@ -91,7 +99,7 @@ async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator
 
         @asynccontextmanager
         async def opened() -> AsyncGenerator[Parts]:
-            yield Parts(store=SimulatorStore(redis, pool), verify=verify)
+            yield Parts(store=SimulatorStore(redis, pool), verify=verify, account_of=account_of, is_public=is_public)
 
         app = create_simulator(settings, opened)
         root = FastAPI()

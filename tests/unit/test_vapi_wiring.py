@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -5,7 +6,8 @@ import pytest
 from actors.domain.json_types import JSON
 from workflows.vendors.vapi_wiring import SERVER_MESSAGES, Wiring
 
-WIRING = Wiring(url="https://us.example.com/webhooks/vapi/o-1", secret="very-secret")
+WIRING = Wiring(url="https://us.example.com/webhooks/vapi/o-1", secret="very-secret", authenticates=True)
+UNAUTHENTICATED = replace(WIRING, authenticates=False)
 
 
 def _record(**server: Any) -> dict[str, Any]:
@@ -49,6 +51,11 @@ def test_every_message_counts_and_more_are_welcome(missing: str) -> None:
 def test_an_open_monitor_is_told() -> None:
     open_to_all: dict[str, JSON] = {"listenEnabled": True, "controlEnabled": True}
     assert WIRING.assistant_differences({**_record(), "monitorPlan": open_to_all}) == {"monitor"}
+
+
+def test_without_a_public_key_the_monitor_is_left_as_it_is() -> None:
+    assert "monitorPlan" not in UNAUTHENTICATED.of_assistant()
+    assert UNAUTHENTICATED.assistant_differences({**_record(), "monitorPlan": None}) == frozenset()
 
 
 def test_the_secret_is_not_shown() -> None:

@@ -79,6 +79,18 @@ class ResendApi:
             raise AmbiguousError("the answer has no id")
         return identifier
 
+    async def email_state(self, email_id: str) -> str:
+        """What last became of an email, by Resend's word. Raises as `send_email`."""
+        with _Asking(self):
+            try:
+                told = await resend.Emails.get_async(email_id)
+            except ResendError as failed:
+                raise _failure(failed) from failed
+            except NoContentError as empty:
+                raise ProviderUnavailableError("the answer is empty") from empty
+        state = cast("dict[str, object]", told).get("last_event")
+        return state if isinstance(state, str) else "queued"
+
 
 _asking: ContextVar[ResendApi] = ContextVar("asking")
 
@@ -115,7 +127,8 @@ class _Pooled(AsyncHTTPClient):
         if files is not None or data is not None:
             raise RefusedError("forms are not sent")
         api = _asking.get()
-        content = None if json is None else orjson.dumps(json)
+        # The package puts an empty object into a request that reads.
+        content = None if not json else orjson.dumps(json)
         reply = await api.http.exchange(
             method.upper(),
             api.base_url + url.removeprefix(_PLACE),

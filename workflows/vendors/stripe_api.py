@@ -131,9 +131,43 @@ class StripeApi:
         """The subscription as it is now."""
         return _subscription(await _answered(self._client.v1.subscriptions.retrieve_async(subscription_id)))
 
-    async def create_customer(self, *, organization_id: str, name: str, email: str | None, idempotency_key: str) -> str:
-        """A new customer that names its organization in its metadata; its id."""
-        params: stripe.params.CustomerCreateParams = {"name": name, "metadata": {"organization_id": organization_id}}
+    async def customer_exists(self, customer: str) -> bool:
+        """Whether there is such a customer, and it was not deleted."""
+        try:
+            told = await _answered(self._client.v1.customers.retrieve_async(customer))
+        except AbsentError:
+            return False
+        # What was deleted is told of as a stub for a while.
+        return not getattr(told, "deleted", False)
+
+    async def find_customer(self, marks: Mapping[str, str], *, since: int) -> str | None:
+        """The customer with these marks in its metadata that was made since then (seconds); None: there is none."""
+        page = await _answered(self._client.v1.customers.list_async({"created": {"gte": since}, "limit": _PAGE}))
+        while True:
+            for each in page.data:
+                if _bears(each.metadata, marks):
+                    return each.id
+            if not page.has_more:
+                return None
+            page = await _answered(page.next_page_async())
+
+    async def find_subscription(self, customer: str, marks: Mapping[str, str]) -> Subscription | None:
+        """The customer's subscription with these marks in its metadata that has not ended; None: there is none."""
+        page = await _answered(self._client.v1.subscriptions.list_async({"customer": customer, "limit": _PAGE}))
+        return next((_subscription(each) for each in page.data if _bears(each.metadata, marks)), None)
+
+    async def create_customer(
+        self,
+        *,
+        organization_id: str,
+        name: str,
+        email: str | None,
+        idempotency_key: str,
+        marks: Mapping[str, str] | None = None,
+    ) -> str:
+        """A new customer that names its organization in its metadata, beside `marks`; its id."""
+        metadata = {"organization_id": organization_id, **(marks or {})}
+        params: stripe.params.CustomerCreateParams = {"name": name, "metadata": metadata}
         if email is not None:
             params["email"] = email
         made = await _answered(
@@ -147,15 +181,26 @@ class StripeApi:
         await _gone(self._client.v1.customers.delete_async(customer))
 
     async def create_subscription(
-        self, *, customer: str, prices: Sequence[str], idempotency_key: str, organization_id: str | None = None
+        self,
+        *,
+        customer: str,
+        prices: Sequence[str],
+        idempotency_key: str,
+        organization_id: str | None = None,
+        marks: Mapping[str, str] | None = None,
     ) -> Subscription:
-        """Subscribe the customer to prices; metered ones take no quantity, so none is given."""
+        """Subscribe the customer to prices; metered ones take no quantity, so none is given.
+
+        Nothing is charged here: what is due at once leaves it `incomplete` until the customer pays.
+        """
+        named = {} if organization_id is None else {"organization_id": organization_id}
         made = await _answered(
             self._client.v1.subscriptions.create_async(
                 {
                     "customer": customer,
                     "items": [{"price": price} for price in prices],
-                    "metadata": {} if organization_id is None else {"organization_id": organization_id},
+                    "metadata": {**named, **(marks or {})},
+                    "payment_behavior": "default_incomplete",
                 },
                 {"idempotency_key": idempotency_key},
             ),
@@ -254,6 +299,10 @@ def _failure(error: stripe.StripeError, *, changes_something: bool) -> ProviderE
     if isinstance(error, stripe.RateLimitError):
         return failure(429, error.headers or {}, code=code)
     return failure(error.http_status or 0, error.headers or {}, code=code, changes_something=changes_something)
+
+
+def _bears(metadata: stripe.StripeObject | None, marks: Mapping[str, str]) -> bool:
+    return metadata is not None and all(name in metadata and metadata[name] == value for name, value in marks.items())
 
 
 def _exists_already(error: stripe.InvalidRequestError) -> bool:

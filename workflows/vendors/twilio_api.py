@@ -129,11 +129,14 @@ class TwilioApi:
         )
         return [each.phone_number for each in found if each.phone_number is not None]
 
-    async def numbers(self, phone_number: str | None = None) -> Sequence[OwnedNumber]:
-        """The account's numbers: the one of this E.164 form, or all (at most 400)."""
+    async def numbers(
+        self, phone_number: str | None = None, *, friendly_name: str | None = None
+    ) -> Sequence[OwnedNumber]:
+        """The account's numbers: the one of this E.164 form, those of this name, or all (at most 400)."""
         found = await _answered(
             self._client.incoming_phone_numbers.list_async(
                 phone_number=values.unset if phone_number is None else phone_number,
+                friendly_name=values.unset if friendly_name is None else friendly_name,
                 limit=_LOOKED_THROUGH,
                 page_size=_PAGE,
             )

@@ -41,7 +41,7 @@ class VapiAccount:
 
         Safe to repeat one after the other, also after an AmbiguousError; twins at once may both create.
         """
-        found = await self._find(key, "assistant", "name", name)
+        found = await self.assistant_named(key, name)
         return found or _id(await self._ask("POST", key, "assistant", {**settings, "name": name}))
 
     async def import_twilio_number(
@@ -51,7 +51,7 @@ class VapiAccount:
 
         Safe to repeat as `create_assistant` is.
         """
-        found = await self._find(key, "phone-number", "number", number)
+        found = await self.number_known(key, number)
         if found is not None:
             return found
         wanted: dict[str, JSON] = {
@@ -62,6 +62,14 @@ class VapiAccount:
             "twilioAuthToken": token,
         }
         return _id(await self._ask("POST", key, "phone-number", wanted))
+
+    async def assistant_named(self, key: str, name: str) -> str | None:
+        """The id of the assistant of this name. Raises RefusedError when there are too many to look through."""
+        return await self._find(key, "assistant", "name", name)
+
+    async def number_known(self, key: str, number: str) -> str | None:
+        """The id under which VAPI knows a number in E.164. Raises as `assistant_named`."""
+        return await self._find(key, "phone-number", "number", number)
 
     async def read(self, key: str, kind: Kind, record_id: str) -> dict[str, JSON]:
         """VAPI's record."""

@@ -62,11 +62,16 @@ class ControlClient:
     ) -> None:
         await self._http.aclose()
 
-    async def send(self, url: str, command: dict[str, JSON]) -> ControlAnswer:
-        """Post one command, once. Raises nothing: every failure is an answer."""
+    async def send(self, url: str, command: dict[str, JSON], *, key: str | None = None) -> ControlAnswer:
+        """Post one command, once. Raises nothing: every failure is an answer.
+
+        `key` is VAPI's public one: needed where the assistant has `controlAuthenticationEnabled`, elsewhere ignored.
+        """
         if not may_control(url, trusted_origin=self._trusted_origin):
             return ControlAnswer(outcome="unreached", words="the control address is not one of VAPI's")
         headers = {"content-type": "application/json", "accept-encoding": "identity"}
+        if key is not None:
+            headers["authorization"] = f"Bearer {key}"
         try:
             async with self._http.stream("POST", url, content=orjson.dumps(command), headers=headers) as response:
                 body = await _beginning(response)

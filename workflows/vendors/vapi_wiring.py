@@ -38,6 +38,8 @@ class Wiring:
 
     url: str
     secret: str = field(repr=False)
+    authenticates: bool = False
+    """Whether live control and listening ask for VAPI's public key: where we hold it, or our own would be refused."""
 
     def server(self) -> dict[str, JSON]:
         """The `server` of an assistant or a number. VAPI retries nothing without a backoff plan."""
@@ -50,7 +52,8 @@ class Wiring:
 
     def of_assistant(self) -> dict[str, JSON]:
         """What an assistant is created or repaired with."""
-        return {"server": self.server(), "serverMessages": [*SERVER_MESSAGES], "monitorPlan": dict(_MONITOR)}
+        monitored: dict[str, JSON] = {"monitorPlan": dict(_MONITOR)} if self.authenticates else {}
+        return {"server": self.server(), "serverMessages": [*SERVER_MESSAGES], **monitored}
 
     def of_number(self) -> dict[str, JSON]:
         """What a number is imported or repaired with."""
@@ -63,7 +66,7 @@ class Wiring:
         # More messages than we ask for do no harm, and are somebody's wish.
         if not told.issuperset(SERVER_MESSAGES):
             found.add("server_messages")
-        if not _holds(mapping(record.get("monitorPlan")), _MONITOR):
+        if self.authenticates and not _holds(mapping(record.get("monitorPlan")), _MONITOR):
             found.add("monitor")
         return frozenset(found)
 

@@ -14,7 +14,7 @@ from serve.config import Settings
 from serve.services import Services
 from storage.call_controls import put_call_control
 from storage.postgres import Pool, transaction
-from storage.provider_keys import put_provider_key
+from storage.provider_keys import VAPI, VAPI_PUBLIC, put_provider_key
 from tests.fakes.control_server import ControlServer, running_control
 from tests.integration.api.conftest import BASE_URL, Tenant
 from tests.integration.api.stored_calls import store_call
@@ -41,6 +41,16 @@ class Line:
             sealed = self.services.sealer.seal(owner, url.encode())
             await put_call_control(connection, organization_id=owner, call_id=call_id, sealed=sealed)
 
+    async def give_key(self, provider: str, key: str) -> None:
+        async with transaction(self.pool) as connection:
+            await put_provider_key(
+                connection,
+                self.services.sealer,
+                organization_id=self.tenant.organization_id,
+                provider=provider,
+                key=key,
+            )
+
     async def command(self, body: Any, call_id: str = CALL, **headers: str) -> httpx.Response:
         path = f"{self.tenant.path}/calls/{call_id}/control"
         return await self.client.post(path, json=body, headers={**self.tenant.credential, **headers})
@@ -66,14 +76,7 @@ async def line(settings: Settings, pool: Pool, tenant: Tenant) -> AsyncIterator[
                 line = Line(client=client, server=server, services=services, pool=pool, tenant=tenant)
                 await store_call(pool, tenant.organization_id, CALL, status="in-progress")
                 await line.give_address(f"{server.base_url}/{CALL}/control")
-                async with transaction(pool) as connection:
-                    await put_provider_key(
-                        connection,
-                        services.sealer,
-                        organization_id=tenant.organization_id,
-                        provider="vapi",
-                        key="private",
-                    )
+                await line.give_key(VAPI, "private")
                 yield line
 
 
@@ -122,6 +125,13 @@ async def test_each_command_reaches_vapi_in_its_words_and_the_timeline_and_the_a
     told = await line.timeline()
     assert [each["action"] for each in told] == [asked["action"] for asked, _ in WIRE]
     assert told[0]["by"].startswith("key:")
+
+
+async def test_a_command_carries_the_public_key_where_there_is_one_and_never_the_private_one(line: Line) -> None:
+    assert (await line.command(SAY)).status_code == 200
+    await line.give_key(VAPI_PUBLIC, "public")
+    assert (await line.command(SAY)).status_code == 200
+    assert line.server.credentials == [None, "Bearer public"]
 
 
 async def test_ending_a_call_that_is_over_is_no_fault(line: Line) -> None:
