@@ -89,7 +89,7 @@ class CachedReads:
         async def load() -> JSON:
             async with self._services.reading(self._caller) as reads:
                 told = await reads.day_so_far(day, zone)
-            return Figures.of(told, limit=organization.concurrency_limit).model_dump(mode="json")
+            return Figures.of(told).model_dump(mode="json")
 
         return Figures.model_validate(await self._get("figures", cache_keys.stats(self._organization_id, day), load))
 

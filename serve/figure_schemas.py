@@ -4,6 +4,7 @@ from datetime import date
 
 from pydantic import ConfigDict, Field
 
+from actors.domain.capacity import CapacityUse
 from actors.domain.day_view import day_view
 from actors.domain.metrics import DayCounters
 from serve.schemas import Schema, Timestamp
@@ -29,8 +30,14 @@ class DayFigures(Schema):
     peak_at: Timestamp | None
     average_live: float | None = Field(description="Seconds of live calls / seconds of the day up to average_until.")
     average_until: Timestamp | None
-    saturated_share: float | None = Field(description="Time at or above the limit of calls at once; null without one.")
-    capacity_share: float | None = Field(description="average_live / the limit as it is now; null without one.")
+    saturated_share: float | None = Field(
+        description="Seconds at or above the limit of calls at once that held then / seconds of the day up to"
+        " average_until; null if there was none all the time."
+    )
+    capacity_share: float | None = Field(
+        description="Seconds of live calls / the limit that held then, summed over those seconds; time without a limit"
+        " is in neither, and null if there was none all the time."
+    )
     service_level_share: float | None = Field(description="Answered within service_level_seconds / service_level_n")
     service_level_n: int = Field(description="Answered + abandoned - short_abandoned, inbound.")
     service_level_seconds: float
@@ -79,8 +86,8 @@ class DayFigures(Schema):
     repairs_per_1000: float | None
 
     @classmethod
-    def of(cls, day: DayCounters, *, limit: int | None, until: int | None = None) -> "DayFigures":
-        return cls.model_validate(day_view(day, limit=limit, until=until))
+    def of(cls, day: DayCounters, *, use: CapacityUse, until: int | None = None) -> "DayFigures":
+        return cls.model_validate(day_view(day, use=use, until=until))
 
 
 class Figures(Schema):
@@ -91,8 +98,9 @@ class Figures(Schema):
     today: DayFigures
 
     @classmethod
-    def of(cls, told: DaySoFar, *, limit: int | None) -> "Figures":
-        return cls(live=told.live, waiting=told.waiting, today=DayFigures.of(told.day, limit=limit))
+    def of(cls, told: DaySoFar) -> "Figures":
+        today = DayFigures.of(told.day, use=told.day.concurrency.use(told.limits))
+        return cls(live=told.live, waiting=told.waiting, today=today)
 
 
 class Stats(Schema):

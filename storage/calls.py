@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from actors.domain.capacity import Limits, limits_from
 from actors.domain.json_types import JSON
 from actors.domain.local_day import day_bounds
 from actors.domain.metrics import DayCounters
@@ -33,11 +34,12 @@ class TooManyFoundError(StorageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaySoFar:
-    """A day's figures with how many calls are live and waiting now."""
+    """A day's figures with what was permitted on it, and how many calls are live and waiting now."""
 
     live: int
     waiting: int
     day: DayCounters
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,11 @@ class TenantReader:
         events = await self._only("journal_day_events", *bounds)
         return await asyncio.to_thread(day_of_rows, day, time_zone, rows, events)
 
+    async def limits(self, day: date, time_zone: str) -> Limits:
+        """How many calls were permitted at once over that day, moment by moment."""
+        bounds = (moment(at) for at in day_bounds(day, time_zone))
+        return limits_from((await self._only("limits_between", *bounds))["limits"])
+
     async def day_so_far(self, day: date, time_zone: str) -> DaySoFar:
         """The figures of a day that goes on, and of now, in one statement."""
         rows = await self._rows("day_so_far", *(moment(at) for at in day_bounds(day, time_zone)))
@@ -90,7 +97,7 @@ class TenantReader:
         counters = await asyncio.to_thread(
             day_of_rows, day, time_zone, [row for row in rows if row["status"] is not None], first
         )
-        return DaySoFar(live=first["live"], waiting=first["waiting"], day=counters)
+        return DaySoFar(live=first["live"], waiting=first["waiting"], day=counters, limits=limits_from(first["limits"]))
 
     async def active_calls(self, *, limit: int) -> tuple[Sequence[Row], int]:
         """Calls not ended, newest first, and how many there are in all."""

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import reduce
 from typing import Any, Final
 from uuid import UUID
 
 import structlog
 
+from actors.domain.capacity import CapacityUse, Limits, limits_from
 from actors.domain.concurrency import Concurrency
 from actors.domain.histogram import Histogram
 from actors.domain.local_day import day_bounds
@@ -37,9 +39,23 @@ async def aggregate_day(pool: Pool, organization_id: str, day: date, time_zone: 
         events = await connection.fetchrow(statement("journal_day_events"), UUID(organization_id), *bounds)
         if events is None:
             raise AssertionError("journal_day_events aggregates, so it always answers one row")
+        limits = limits_from(await connection.fetchval(statement("limits_between"), UUID(organization_id), *bounds))
         counters = await asyncio.to_thread(day_of_rows, day, time_zone, map(dict, rows), dict(events))
-        await connection.execute(statement("usage_keep_day"), UUID(organization_id), day, time_zone, _kept(counters))
+        kept = _kept(counters, limits)
+        await connection.execute(statement("usage_keep_day"), UUID(organization_id), day, time_zone, kept)
     return counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDay:
+    """A closed day as it was kept, or several together: its calls are told apart no more, only added up."""
+
+    figures: DayCounters
+    use: CapacityUse
+
+    @property
+    def until(self) -> int:
+        return self.figures.concurrency.closes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +109,15 @@ async def aggregate_range(pool: Pool, since: date, until: date, organization_id:
     return count
 
 
-async def kept_days(connection: Connection, organization_id: str, since: date, until: date) -> Sequence[DayCounters]:
+async def kept_days(connection: Connection, organization_id: str, since: date, until: date) -> Sequence[KeptDay]:
     """The days of [since, until] that are kept, oldest first."""
     rows = await connection.fetch(statement("usage_days"), UUID(organization_id), since, until)
     return [_day(dict(row)) for row in rows]
 
 
-def total(days: Sequence[DayCounters]) -> DayCounters:
+def total(kept: Sequence[KeptDay]) -> KeptDay:
     """Several closed days as one: sums and histograms add up, the peak is the highest, shares are of all the time."""
+    days = [each.figures for each in kept]
     first, last = days[0], days[-1]
     best = max((day.concurrency for day in days), key=lambda each: each.peak)
     levels: dict[int, int] = {}
@@ -112,7 +129,7 @@ def total(days: Sequence[DayCounters]) -> DayCounters:
     sums: dict[str, Any] = {
         name: sum(getattr(day, name) for day in days) for name in (*Sums._fields, "duplicates", "repairs")
     }
-    return DayCounters(
+    figures = DayCounters(
         day=first.day,
         **sums,
         first_word=_merged(day.first_word for day in days),
@@ -125,6 +142,7 @@ def total(days: Sequence[DayCounters]) -> DayCounters:
             opens=closes - lasted, closes=closes, level_ms=levels, peak=best.peak, peak_at=best.peak_at
         ),
     )
+    return KeptDay(figures=figures, use=reduce(CapacityUse.plus, (each.use for each in kept)))
 
 
 def _merged(histograms: Any) -> Histogram:
@@ -135,10 +153,12 @@ def _merged(histograms: Any) -> Histogram:
     return Histogram(counts)
 
 
-def _kept(day: DayCounters) -> Mapping[str, Any]:
+def _kept(day: DayCounters, limits: Limits) -> Mapping[str, Any]:
     """The row of a day, as JSON that Postgres reads by its columns' types."""
     live = day.concurrency
+    changed = len(list(limits.over(live.opens, live.closes))) > 1
     return {
+        **(_kept_use(live.use(limits, live.closes)) if changed else {}),
         **{_COLUMNS.get(name, name): getattr(day, name) for name in (*Sums._fields, "duplicates", "repairs")},
         "peak_concurrency": live.peak,
         "peak_at": moment(live.peak_at).isoformat() if live.peak_at is not None else None,
@@ -151,11 +171,15 @@ def _kept(day: DayCounters) -> Mapping[str, Any]:
     }
 
 
-def _day(row: Mapping[str, Any]) -> DayCounters:
+def _kept_use(use: CapacityUse) -> Mapping[str, int]:
+    return {"capacity_ms": use.capacity_ms, "capacity_used_ms": use.used_ms, "saturated_ms": use.saturated_ms}
+
+
+def _day(row: Mapping[str, Any]) -> KeptDay:
     opens, closes = day_bounds(row["date"], row["time_zone"])
     peak_at: datetime | None = row["peak_at"]
     sums: dict[str, Any] = {name: row[_COLUMNS.get(name, name)] for name in (*Sums._fields, "duplicates", "repairs")}
-    return DayCounters(
+    figures = DayCounters(
         day=row["date"],
         **sums,
         first_word=Histogram(_numbers(row["first_word_ms"])),
@@ -170,6 +194,18 @@ def _day(row: Mapping[str, Any]) -> DayCounters:
             peak=row["peak_concurrency"],
             peak_at=milliseconds(peak_at) if peak_at is not None else None,
         ),
+    )
+    return KeptDay(figures=figures, use=_use(row, figures.concurrency))
+
+
+def _use(row: Mapping[str, Any], live: Concurrency) -> CapacityUse:
+    if row["capacity_ms"] is None:
+        return live.use(Limits.always(row["concurrency_limit"]), live.closes)
+    return CapacityUse(
+        window_ms=live.closes - live.opens,
+        capacity_ms=row["capacity_ms"],
+        used_ms=row["capacity_used_ms"],
+        saturated_ms=row["saturated_ms"],
     )
 
 

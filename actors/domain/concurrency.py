@@ -3,7 +3,10 @@
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Self, TypeAlias
+
+from actors.domain.capacity import CapacityUse, Limits
 
 Span: TypeAlias = tuple[int, int | None]
 """[start, end) in ms since the epoch, provider's clock; no end while the call goes on."""
@@ -70,14 +73,53 @@ class Concurrency:
             return None
         return sum(level * ms for level, ms in levels.items()) / (until - self.opens)
 
-    def saturation(self, limit: int, until: int | None = None) -> float | None:
-        """Time with C >= limit / length of the window, up to `until` (as for `average`). None of an empty window."""
+    def use(self, limits: Limits, until: int | None = None) -> CapacityUse:
+        """What was used of limit(t) over the window, up to `until` (as for `average`).
+
+        One limit all the time costs a look at each level. Over others the calls of the window are swept once.
+        """
         until, levels = self._levels(until)
-        if until <= self.opens:
-            return None
-        if limit <= 0:
-            return 1.0
-        return sum(ms for level, ms in levels.items() if level >= limit) / (until - self.opens)
+        stretches = list(limits.over(self.opens, until))
+        capacity = used = saturated = 0
+        for start, end, limit in stretches:
+            if limit is None:
+                continue
+            capacity += limit * (end - start)
+            if len(stretches) == 1:
+                used = sum(level * ms for level, ms in levels.items())
+                saturated = sum(ms for level, ms in levels.items() if level >= limit)
+            else:
+                used += self._overlap(start, end)
+                saturated += self._time_at_least(limit, start, end)
+        window = max(0, until - self.opens)
+        return CapacityUse(window_ms=window, capacity_ms=capacity, used_ms=used, saturated_ms=saturated)
+
+    def _overlap(self, start: int, end: int) -> int:
+        """C integrated over [start, end): what is live at its start, and what starts and ends later."""
+        begun, over = bisect_right(self.starts, start), bisect_right(self.ends, start)
+        starts = self.starts[begun : bisect_left(self.starts, end)]
+        ends = self.ends[over : bisect_left(self.ends, end)]
+        return (begun - over) * (end - start) + len(starts) * end - sum(starts) - len(ends) * end + sum(ends)
+
+    def _time_at_least(self, level: int, start: int, end: int) -> int:
+        """How long C >= `level`, which is at least 1, in [start, end).
+
+        From the nth start to the next one, C >= `level` until the (n - `level` + 1)th end: then so many are over that
+        fewer than `level` of the n go on.
+        """
+        if self.peak < level:
+            return 0
+        first = max(level - 1, bisect_right(self.starts, start) - 1)
+        starts = self.starts[first : bisect_left(self.starts, end)]
+        if not starts:
+            return 0
+        begins = chain((max(start, starts[0]),), starts[1:])
+        following = chain(starts[1:], (end,))
+        lasted = 0
+        for at, to, over in zip(begins, following, self.ends[first + 1 - level :], strict=False):
+            if over > at:
+                lasted += min(to, over) - at
+        return lasted
 
     def _levels(self, until: int | None) -> tuple[int, Mapping[int, int]]:
         known = self.known_until

@@ -1,5 +1,6 @@
 """The figures of a day as clients see them: units in the names, None where there is no denominator."""
 
+from actors.domain.capacity import CapacityUse
 from actors.domain.histogram import Histogram
 from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
@@ -8,10 +9,10 @@ from actors.domain.metrics import SERVICE_LEVEL_MS, DayCounters
 _P50, _P95 = 0.50, 0.95
 
 
-def day_view(today: DayCounters, *, limit: int | None, until: int | None = None) -> dict[str, JSON]:
+def day_view(today: DayCounters, *, use: CapacityUse, until: int | None = None) -> dict[str, JSON]:
     """The day; a share lies in 0 to 1 and names its count as `…_n` where that is no other figure.
 
-    `limit`: of calls at once, as it is now, for `saturated_share` and `capacity_share`; None is no limit.
+    `use`: of the limit of calls at once over the day, up to `until`.
     `until` (ms): how far the averages over time reach, the end of a closed day; by default as far as calls are known.
     """
     live = today.concurrency
@@ -33,8 +34,8 @@ def day_view(today: DayCounters, *, limit: int | None, until: int | None = None)
         "peak_at": iso(live.peak_at),
         "average_live": _rounded(average),
         "average_until": iso(max(live.known_until, until or 0)) if average is not None else None,
-        "saturated_share": _rounded(live.saturation(limit, until)) if limit is not None else None,
-        "capacity_share": _rounded(average / limit) if average is not None and limit else None,
+        "saturated_share": _rounded(use.saturated_share),
+        "capacity_share": _rounded(use.capacity_share),
         "service_level_share": _rounded(today.service_level),
         "service_level_n": today.service_level_n,
         "service_level_seconds": SERVICE_LEVEL_MS / 1000,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias, cast, get_args
 from zoneinfo import ZoneInfo
 
+from actors.domain.capacity import Limits, limits_facts, limits_from
 from actors.domain.json_types import JSON
 
 MinutesPolicy: TypeAlias = Literal["notify", "block-outbound", "block"]
@@ -34,7 +35,8 @@ class Policy:
     `minutes_cap` is per calendar month where the organization is, `extra_minutes` what was granted beside it in a
     month, by its first day (ISO); `minutes_policy` what happens once it is used up:
     `notify` refuses nothing, `block-outbound` new outbound calls, `block` all new calls. A lowered limit ends
-    nothing: it refuses new calls alone.
+    nothing: it refuses new calls alone. `limit_changes` is how `concurrency_limit` came to be what it is, as far
+    back as the figures of this day and the day before need it.
     """
 
     concurrency_limit: int | None = None
@@ -45,6 +47,12 @@ class Policy:
     minutes_policy: MinutesPolicy = "notify"
     opening_hours: tuple[Hours, ...] = ()
     api_rate_limit: int = API_REQUESTS_PER_SECOND
+    limit_changes: Limits = field(default_factory=Limits)
+
+    @property
+    def limits(self) -> Limits:
+        """limit(t) of the organization's calls at once; the one of now if nothing is known of others."""
+        return self.limit_changes if self.limit_changes.changes else Limits.always(self.concurrency_limit)
 
 
 def policy_from(told: JSON) -> Policy:
@@ -60,6 +68,7 @@ def policy_from(told: JSON) -> Policy:
         minutes_policy=_minutes_policy(told.get("minutes_policy")),
         opening_hours=opening_hours_from(told.get("opening_hours")),
         api_rate_limit=_limit(told.get("api_rate_limit")) or API_REQUESTS_PER_SECOND,
+        limit_changes=limits_from(told.get("limit_changes")),
     )
 
 
@@ -77,6 +86,7 @@ def policy_facts(policy: Policy) -> JSON:
             for each in policy.opening_hours
         ],
         "api_rate_limit": policy.api_rate_limit,
+        "limit_changes": limits_facts(policy.limit_changes),
     }
 
 

@@ -126,7 +126,7 @@ def counters_view(state: Organization) -> View:
     return {
         "live": sum(statuses[status] for status in LIVE_STATUSES),
         "waiting": sum(statuses[status] for status in WAITING_STATUSES),
-        "today": day_view(state.today, limit=state.policy.concurrency_limit),
+        "today": day_view(state.today, use=state.today.concurrency.use(state.policy.limits)),
     }
 
 

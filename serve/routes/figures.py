@@ -40,6 +40,6 @@ async def get_figures(
         zone = organization["time_zone"]
         today = local_day(services.now(), zone).date
         day = date or today
-        figures = await reads.day(day, zone)
+        figures, limits = await reads.day(day, zone), await reads.limits(day, zone)
     until = day_bounds(day, zone)[1] if day < today else None
-    return DayFigures.of(figures, limit=organization["concurrency_limit"], until=until)
+    return DayFigures.of(figures, use=figures.concurrency.use(limits, until), until=until)

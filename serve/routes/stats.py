@@ -5,14 +5,13 @@ from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 
-from actors.domain.local_day import day_bounds
 from serve.auth import Caller, GuardedRoute, permits
 from serve.cached_reads import CachedReads
 from serve.errors import InvalidParameterError
 from serve.figure_schemas import DayFigures, Stats
 from serve.local_day import CalendarDate, local_day
 from serve.services import Given
-from storage.usage import kept_days, total
+from storage.usage import KeptDay, kept_days, total
 
 router = APIRouter(route_class=GuardedRoute, tags=["figures"], prefix="/v1/organizations/{organization_id}/stats")
 
@@ -41,7 +40,7 @@ async def get_stats(
     """
     reads = CachedReads(services, caller)
     organization = await reads.organization()
-    zone, limit = organization.time_zone, organization.concurrency_limit
+    zone = organization.time_zone
     today = local_day(services.now(), zone).date
     last = until or today
     first = since or last - dt.timedelta(days=_DAYS[days] - 1)
@@ -51,7 +50,7 @@ async def get_stats(
     closed_to = min(last, today - dt.timedelta(days=1))
     async with services.reading(caller) as reading:
         kept = await kept_days(reading.connection, caller.organization_id, first, closed_to)
-    known = {day.day for day in kept}
+    known = {each.figures.day for each in kept}
     closed = [first + dt.timedelta(days=each) for each in range((closed_to - first).days + 1)]
     return Stats.model_validate(
         {
@@ -59,8 +58,12 @@ async def get_stats(
             "to": last,
             "time_zone": zone,
             "today": (await reads.figures(organization)).today if first <= today <= last else None,
-            "days": [DayFigures.of(day, limit=limit, until=day_bounds(day.day, zone)[1]) for day in kept],
-            "total": DayFigures.of(whole := total(kept), limit=limit, until=whole.concurrency.closes) if kept else None,
+            "days": [_figures(each) for each in kept],
+            "total": _figures(total(kept)) if kept else None,
             "missing": [day for day in closed if day not in known],
         }
     )
+
+
+def _figures(kept: KeptDay) -> DayFigures:
+    return DayFigures.of(kept.figures, use=kept.use, until=kept.until)

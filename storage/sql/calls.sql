@@ -39,11 +39,16 @@ from (
     where slot = $3 and organization_id = $1 and applied_at is null
 ) as waiting;
 
+-- name: limits_between
+-- What the organization's limit of calls at once was over [$2, $3), as actors.domain.capacity reads it.
+select private.limits_between($1, $2, $3) as limits;
+
 -- name: day_so_far
 -- Everything a board shows of the day [$2, $3) in figures: the calls of journal_day, each row with the one of
--- journal_day_events and with how many calls are live and waiting now. A day without calls is one row without a status.
+-- journal_day_events, with the limit of calls at once over the day, and with how many calls are live and waiting now. A
+-- day without calls is one row without a status.
 select
-    events.duplicates, events.repairs, now.live, now.waiting,
+    events.duplicates, events.repairs, events.limits, now.live, now.waiting,
     status, direction, report, created_at, queued_at, ringing_at, answered_at, forwarded_at, ended_at, live_from,
     live_until, duration_ms, cost_micros, first_word_at, turn_latencies_ms, silence_ms, tools_called, tools_failed,
     interruptions, webhook_lags_ms, reorders, admission, ended_reason, success_evaluation, reported_at,
@@ -61,7 +66,8 @@ from (
             from webhook_inbox
             where organization_id = $1 and type = 'state-repaired' and received_at >= $2 and received_at < $3
                 and apply_sequence is not null
-        ) as repairs
+        ) as repairs,
+        private.limits_between($1, $2, $3) as limits
 ) as events
 cross join (
     select

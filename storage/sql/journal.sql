@@ -2,6 +2,8 @@
 -- Settings of an organization that was not deleted; `policy` as actors.domain.policy reads it.
 select name, time_zone, jsonb_build_object(
     'concurrency_limit', concurrency_limit,
+    -- The day that goes on where the organization is and the one before, whatever its zone: at most 50 hours.
+    'limit_changes', private.limits_between(organizations.id, now() - interval '3 days', 'infinity'),
     'campaign_limits', campaign_limits,
     'minutes_cap', minutes_cap,
     'minutes_policy', minutes_policy,

@@ -43,7 +43,8 @@ on conflict (date, organization_id) do update set
     attempted = excluded.attempted, connected = excluded.connected, voicemails = excluded.voicemails,
     concluded = excluded.concluded, contained = excluded.contained, evaluated = excluded.evaluated,
     succeeded = excluded.succeeded, report_delay_ms = excluded.report_delay_ms,
-    tool_latency_ms = excluded.tool_latency_ms,
+    tool_latency_ms = excluded.tool_latency_ms, capacity_ms = excluded.capacity_ms,
+    capacity_used_ms = excluded.capacity_used_ms, saturated_ms = excluded.saturated_ms,
     ended_classes = excluded.ended_classes, computed_at = excluded.computed_at;
 
 -- name: usage_due
@@ -79,8 +80,19 @@ order by organization.id, day
 limit $6;
 
 -- name: usage_days
--- The kept days of [$2, $3], oldest first.
-select * from daily_usage where organization_id = $1 and date >= $2 and date <= $3 order by date;
+-- The kept days of [$2, $3], oldest first, each with the limit of calls at once that held at its end.
+select daily_usage.*, held.concurrency_limit
+from daily_usage
+left join lateral (
+    select concurrency_limit
+    from concurrency_limits
+    where organization_id = $1
+        and since < (daily_usage.date + 1)::timestamp at time zone daily_usage.time_zone
+    order by since desc
+    limit 1
+) as held on true
+where daily_usage.organization_id = $1 and daily_usage.date >= $2 and daily_usage.date <= $3
+order by daily_usage.date;
 
 -- name: usage_account
 -- By what an organization's usage is billed: its zone, its plan, the subscription's period, its own cap of minutes.

@@ -78,6 +78,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "incidents": _READ,
     "audit_log": _READ,
     "daily_usage": _READ,
+    "concurrency_limits": _READ,
     "usage_ledger": _READ,
     "meter_events": _READ,
     "billing_events": _READ,

@@ -8,8 +8,10 @@ from random import Random
 import pytest
 import pytest_asyncio
 
+from actors.domain.capacity import Limits
 from actors.domain.commands import InboxRow
 from actors.domain.day_view import day_view
+from actors.domain.json_types import JSON
 from actors.domain.local_day import day_bounds, local_date
 from actors.domain.measured import measured
 from actors.domain.metrics import DayCounters
@@ -105,14 +107,20 @@ async def test_live_figures_are_those_of_the_rows_and_stay_when_the_day_is_over(
     applied = await ports.journal.rows_after(organization_id, 0)
     model = DayCounters.of(day, zone, map(measured, recall(organization_id, applied).values()))
     assert _differences(replace(model, duplicates=found.duplicates), found) == []
-    shown = day_view(replace(actor.state.today, duplicates=found.duplicates), limit=2, until=closes)
+    limits = Limits(((opens, 2), ((opens + closes) // 2, None), (closes - 3 * MINUTE, 1)))
+    shown = _shown(replace(actor.state.today, duplicates=found.duplicates), limits)
 
     world.clock.at = closes + MINUTE
     await actor.process([])
     assert actor.state.today.day == day + timedelta(days=1)
     tomorrow = await ports.journal.day(organization_id, day + timedelta(days=1), zone)
     assert _differences(actor.state.today, tomorrow) == []
-    assert day_view(await ports.journal.day(organization_id, day, zone), limit=2, until=closes) == shown
+    assert _shown(await ports.journal.day(organization_id, day, zone), limits) == shown
+
+
+def _shown(figures: DayCounters, limits: Limits) -> dict[str, JSON]:
+    until = figures.concurrency.closes
+    return day_view(figures, use=figures.concurrency.use(limits, until), until=until)
 
 
 def _notes(begins: int) -> list[InboxRow]:

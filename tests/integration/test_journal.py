@@ -8,9 +8,11 @@ import pytest
 import pytest_asyncio
 
 from actors.domain.call import Call, CallFields, CallStatus
+from actors.domain.capacity import Limits
 from actors.domain.effects import SignalProcessing
 from actors.domain.measured import measured
 from actors.domain.metrics import DayCounters
+from actors.domain.policy import Policy
 from actors.ports import AlreadyAppliedError, Batch, CallMark, Finding, Lease, Profile, StaleOwnerError
 from actors.slots import SLOTS, slot_of
 from storage.effects import PostgresEffects
@@ -79,7 +81,9 @@ async def counts(pool: Pool) -> tuple[int, ...]:
 
 
 async def test_profile_of_an_organization(journal: PostgresJournal, organization_id: str, pool: Pool) -> None:
-    assert await journal.profile(organization_id) == Profile(name="Clinic", time_zone="Europe/Berlin")
+    created_at = milliseconds(await pool.fetchval("select created_at from organizations"))
+    policy = Policy(limit_changes=Limits(((created_at, None),)))
+    assert await journal.profile(organization_id) == Profile(name="Clinic", time_zone="Europe/Berlin", policy=policy)
     await pool.execute("update organizations set deleted_at = now()")
     assert await journal.profile(organization_id) is None
 

@@ -23,6 +23,7 @@ from actors.domain.admission import (
     local_month,
 )
 from actors.domain.call import Call, CallFields
+from actors.domain.capacity import Limits
 from actors.domain.commands import InboxRow
 from actors.domain.json_types import JSON
 from actors.domain.measured import measured
@@ -132,9 +133,14 @@ def test_an_outbound_call_that_never_asked_is_marked_once_the_minutes_are_used_u
     ),
     minutes=st.sampled_from(["notify", "block-outbound", "block"]),
     limit=st.none() | st.integers(1, 99),
+    changes=st.lists(st.tuples(st.integers(0, 2**53), st.none() | st.integers(1, 99))),
 )
 def test_a_policy_is_read_as_it_was_told(
-    limits: dict[str, int], hours: list[Hours], minutes: MinutesPolicy, limit: int | None
+    limits: dict[str, int],
+    hours: list[Hours],
+    minutes: MinutesPolicy,
+    limit: int | None,
+    changes: list[tuple[int, int | None]],
 ) -> None:
     policy = Policy(
         concurrency_limit=limit,
@@ -144,6 +150,7 @@ def test_a_policy_is_read_as_it_was_told(
         extra_minutes=limits,
         minutes_policy=minutes,
         opening_hours=tuple(hours),
+        limit_changes=Limits(tuple(changes)),
     )
     assert policy_from(policy_facts(policy)) == policy
 
@@ -293,6 +300,8 @@ def test_closed_comes_before_every_other_reason() -> None:
 
 def test_a_policy_is_read_whatever_stands_there() -> None:
     assert policy_from([]) == policy_from({"concurrency_limit": "many", "opening_hours": [{"day": 3}, 7]}) == Policy()
+    assert policy_from({"limit_changes": [7, [], ["a", 1], [5, 2, 1], "x"]}) == Policy()
+    assert policy_from({"limit_changes": [[5, "many"], [9, 4]]}).limits == Limits(((5, None), (9, 4)))
     read = policy_from({"opening_hours": [{"day": "sunday", "opens": "09:00", "closes": "24:00"}], "minutes_cap": 5})
     assert (read.opening_hours, read.minutes_cap) == ((Hours(weekday=6, opens=540, closes=1440),), 5)
 

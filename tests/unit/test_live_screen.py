@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from actors.domain.capacity import Limits
 from actors.domain.day_view import day_view
 from actors.domain.metrics import DayCounters
 from serve.live.board import LiveBoard
@@ -31,8 +32,9 @@ def call(**values: Any) -> dict[str, Any]:
 
 
 def board(*calls: dict[str, Any]) -> LiveBoard:
+    day = DayCounters.of(date(2026, 1, 1), "UTC")
     today = {
-        **day_view(DayCounters.of(date(2026, 1, 1), "UTC"), limit=None),
+        **day_view(day, use=day.concurrency.use(Limits())),
         "calls": 12,
         "answered": 9,
         "talk_seconds": 90.0,

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.domain.capacity import Limits
 from actors.domain.concurrency import Concurrency, Span
 from actors.domain.day_view import day_view
 from actors.domain.histogram import Histogram
+from actors.domain.json_types import JSON
 from actors.domain.local_day import day_bounds, local_date
 from actors.domain.measured import Measured
 from actors.domain.metrics import DayCounters
@@ -49,12 +51,44 @@ def test_concurrency_is_that_of_the_set_of_spans(rounds: list[list[tuple[int, Sp
     assert live.peak_at == (min(at for at in levels if levels[at] == highest) if highest else None)
     until = min(closes, max(until, live.known_until))
     if until == opens:
-        assert live.average(until) is live.saturation(1, until) is None
+        assert live.average(until) is live.use(Limits.always(1), until).saturated_share is None
     else:
         assert live.average(until) == pytest.approx(sum(levels[at] for at in range(opens, until)) / (until - opens))
-        for limit in range(5):
+        for limit in range(1, 5):
             full = sum(levels[at] >= limit for at in range(opens, until))
-            assert live.saturation(limit, until) == pytest.approx(full / (until - opens))
+            saturated = live.use(Limits.always(limit), until).saturated_share
+            assert saturated == pytest.approx(full / (until - opens))
+
+
+limits = st.lists(st.tuples(st.integers(0, 12), st.none() | st.integers(1, 4)), max_size=6)
+
+
+@given(st.lists(spans, max_size=10), limits, st.integers(0, 10))
+def test_capacity_in_use_is_of_the_limit_of_each_moment(
+    calls: list[Span | None], changes: list[tuple[int, int | None]], until: int
+) -> None:
+    opens, closes = 2, 10
+    told = Limits(tuple(sorted(changes, key=lambda change: change[0])))
+    live = Concurrency(opens=opens, closes=closes).replacing((None, span) for span in calls)
+    until = min(closes, max(until, live.known_until))
+    use = live.use(told, until)
+
+    limit, levels = {at: _limit(told, at) for at in range(opens, until)}, {at: _count(calls, at) for at in range(12)}
+    limited = {at: most for at, most in limit.items() if most is not None}
+    assert use.window_ms == until - opens
+    assert use.capacity_ms == sum(limited.values())
+    assert use.used_ms == sum(levels[at] for at in limited)
+    assert use.saturated_ms == sum(levels[at] >= most for at, most in limited.items())
+    if limited:
+        assert use.capacity_share == pytest.approx(use.used_ms / sum(limited.values()))
+        assert use.saturated_share == pytest.approx(use.saturated_ms / (until - opens))
+    else:
+        assert use.capacity_share is use.saturated_share is None
+
+
+def _limit(limits: Limits, at: int) -> int | None:
+    held = [limit for since, limit in limits.changes if since <= at] or [limit for _, limit in limits.changes[:1]]
+    return held[-1] if held else None
 
 
 @given(st.lists(st.integers(0, 10**7), max_size=40), st.lists(st.integers(0, 10**7), max_size=10), st.data())
@@ -124,6 +158,10 @@ def test_the_figures_are_those_of_the_set_of_calls(rounds: list[list[tuple[int, 
         assert value is None or 0 <= value <= 1
 
 
+def _view(figures: DayCounters, *, limit: int | None = None, until: int | None = None) -> dict[str, JSON]:
+    return day_view(figures, use=figures.concurrency.use(Limits.always(limit), until), until=until)
+
+
 def _call(**told: int | str | bool | None) -> Measured:
     times = {name: OPENS + at for name, at in told.items() if name.endswith("_at") and isinstance(at, int)}
     return Measured(**{"created_at": OPENS, "is_ended": True, "direction": "inbound", **told, **times})  # pyright: ignore[reportArgumentType]
@@ -157,7 +195,7 @@ def test_handling_ends_with_the_hand_over_and_holds_no_ringing() -> None:
 
 
 def test_what_has_no_denominator_is_neither_nothing_nor_all() -> None:
-    view = day_view(DayCounters.of(DAY, ZONE), limit=4)
+    view = _view(DayCounters.of(DAY, ZONE), limit=4)
     empty = {name for name, value in view.items() if value is None}
     assert empty == {
         *(name for name in view if name.endswith(("_share", "_p50_ms", "_p95_ms", "_per_1000"))),
@@ -210,7 +248,7 @@ def test_success_is_what_was_evaluated_true_of_what_was_evaluated_true_or_false(
     figures = DayCounters.of(DAY, ZONE, [_call(ended_at=9_000, success_evaluation=each) for each in verdicts])
     assert (figures.succeeded, figures.evaluated, figures.ended) == (2, 3, 6)
     assert figures.succeeded_share == pytest.approx(2 / 3)
-    view = day_view(figures, limit=None)
+    view = _view(figures)
     assert (view["succeeded_share"], view["evaluated"], view["not_evaluated"]) == (0.6667, 3, 3)
 
 
@@ -227,7 +265,7 @@ def test_tools_latencies_are_those_of_their_results() -> None:
 
 def test_what_went_wrong_is_told_of_a_thousand_webhooks() -> None:
     call = _call()._replace(webhook_lags_ms=(10,) * 40, reorders=2)
-    view = day_view(DayCounters.of(DAY, ZONE, [call], duplicates=1, repairs=3), limit=None)
+    view = _view(DayCounters.of(DAY, ZONE, [call], duplicates=1, repairs=3))
     assert (view["webhooks"], view["duplicates_per_1000"], view["reorders_per_1000"]) == (40, 25.0, 50.0)
     assert view["repairs_per_1000"] == 75.0
 
@@ -235,9 +273,22 @@ def test_what_went_wrong_is_told_of_a_thousand_webhooks() -> None:
 def test_capacity_in_use_is_the_average_of_the_limit() -> None:
     call = Measured(created_at=OPENS, is_ended=True, live_from=OPENS, live_until=OPENS + MINUTE)
     figures = DayCounters.of(DAY, ZONE, [call])
-    view = day_view(figures, limit=2, until=OPENS + 4 * MINUTE)
+    view = _view(figures, limit=2, until=OPENS + 4 * MINUTE)
     assert (view["average_live"], view["capacity_share"], view["saturated_share"]) == (0.25, 0.125, 0.0)
-    assert day_view(figures, limit=None)["capacity_share"] is None
+    assert _view(figures)["capacity_share"] is None
+
+
+def test_a_limit_that_changed_is_counted_for_as_long_as_it_held() -> None:
+    lasting = [
+        Measured(created_at=OPENS, is_ended=True, live_from=OPENS, live_until=OPENS + minutes * MINUTE)
+        for minutes in (4, 3, 1)
+    ]
+    figures = DayCounters.of(DAY, ZONE, lasting)
+    raised = Limits(((OPENS - MINUTE, 2), (OPENS + 2 * MINUTE, 4), (OPENS + 3 * MINUTE, None)))
+    until = OPENS + 8 * MINUTE
+    view = day_view(figures, use=figures.concurrency.use(raised, until), until=until)
+    # 3, 2, 2 and 1 calls in these minutes, 2, 2 and 4 permitted, then any number.
+    assert (view["average_live"], view["capacity_share"], view["saturated_share"]) == (1.0, 0.875, 0.25)
 
 
 def test_a_clock_that_is_ahead_is_flagged_and_no_lag() -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import httpx
 
+from actors.domain.capacity import Limits
 from actors.domain.day_view import day_view
 from actors.domain.local_day import day_bounds, local_date
 from storage.calls import TenantReader
@@ -58,18 +59,21 @@ async def store_day(pool: Pool, tenant: Tenant) -> None:
 
 async def test_a_closed_day_is_kept_as_the_live_board_left_it(pool: Pool, tenant: Tenant) -> None:
     await store_day(pool, tenant)
+    await pool.execute("insert into concurrency_limits values ($1, $2, 2)", UUID(tenant.organization_id), moment(OPENS))
     async with tenant_reads(pool, organization_id=tenant.organization_id, subject="key:test") as connection:
         live = await TenantReader(connection, tenant.organization_id).day(YESTERDAY, ZONE)
     made = await aggregate_day(pool, tenant.organization_id, YESTERDAY, ZONE)
     assert made == live
     async with tenant_reads(pool, organization_id=tenant.organization_id, subject="key:test") as connection:
         (kept,) = await kept_days(connection, tenant.organization_id, YESTERDAY, YESTERDAY)
-    shown = day_view(live, limit=2, until=CLOSES)
-    assert day_view(kept, limit=2, until=CLOSES) == shown
+    limits = Limits.always(2)
+    shown = day_view(live, use=live.concurrency.use(limits, CLOSES), until=CLOSES)
+    assert day_view(kept.figures, use=kept.use, until=kept.until) == shown
     assert (shown["calls"], shown["peak_live"], shown["duplicates"]) == (3, 2, 1)
     again = await aggregate_day(pool, tenant.organization_id, YESTERDAY, ZONE)
     assert again == made
-    assert day_view(total([kept]), limit=2, until=CLOSES) == shown
+    whole = total([kept])
+    assert day_view(whole.figures, use=whole.use, until=whole.until) == shown
 
 
 async def test_days_are_kept_when_they_are_due_and_by_range(pool: Pool, tenant: Tenant) -> None:
