@@ -16,6 +16,7 @@ from storage.meter import MeterOutbox
 from storage.notifications import Notifications
 from storage.postgres import Pool
 from storage.usage_alerts import UsageAlerts
+from storage.wiring import WiringStore
 from workflows.activities.aggregation import Aggregation
 from workflows.activities.alerting import Alerting
 from workflows.activities.billing_cycle import BillingCycles
@@ -23,6 +24,7 @@ from workflows.activities.duty_sweep import DutySweep
 from workflows.activities.endpoint_notices import DisabledEndpoints
 from workflows.activities.meter_equality import MeterEquality
 from workflows.activities.metering import Metering
+from workflows.activities.provider_wiring import ProviderWiring
 from workflows.activities.stripe_events import StripeEvents
 from workflows.billing_contracts import BILLING_QUEUE
 from workflows.billing_cycle import BillingCyclesWorkflow, BillingCycleWorkflow
@@ -50,6 +52,7 @@ class BillingActivities:
     cycles: BillingCycles
     equality: MeterEquality
     disabled: DisabledEndpoints
+    wiring: ProviderWiring
     sweep: DutySweep
 
     @property
@@ -65,13 +68,21 @@ class BillingActivities:
             self.equality.list_metered,
             self.equality.check_meter,
             self.disabled.tell_disabled_endpoints,
+            self.wiring.repair_wiring,
             self.sweep.sweep_duties,
         ]
 
 
 @asynccontextmanager
 async def open_billing(
-    settings: WorkerSettings, pool: Pool, messaging: Messaging, *, cache: Cache | None, now: Callable[[], int]
+    settings: WorkerSettings,
+    pool: Pool,
+    messaging: Messaging,
+    *,
+    wiring: ProviderWiring,
+    wired: WiringStore,
+    cache: Cache | None,
+    now: Callable[[], int],
 ) -> AsyncGenerator[BillingActivities]:
     """The activities, with Stripe if it is set; its connections end with the context.
 
@@ -97,7 +108,16 @@ async def open_billing(
             disabled=DisabledEndpoints(
                 notices, Notifications(pool), messaging, base_url=settings.public_base_url, now=now
             ),
-            sweep=DutySweep(outbox, alerts, account, notices, nudges, now=now),
+            wiring=wiring,
+            sweep=DutySweep(
+                nudges,
+                outbox=outbox,
+                alerts=alerts,
+                billing=account,
+                notices=notices,
+                wired=wired,
+                now=now,
+            ),
         )
 
 

@@ -28,6 +28,7 @@ from workflows.billing_contracts import (
     USAGE_AGGREGATION_WORKFLOW,
 )
 from workflows.reconciliation_contracts import RECONCILIATION_QUEUE, RECONCILIATION_WORKFLOW
+from workflows.wiring_contracts import PROVIDER_WIRING_WORKFLOW
 
 _RPC_TIMEOUT = timedelta(seconds=10)
 
@@ -101,6 +102,15 @@ SCHEDULES: Final[Sequence[Recurring]] = (
         calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(3)], minute=[ScheduleRange(30)])],
         catch_up=timedelta(days=3),
         overlap=ScheduleOverlapPolicy.BUFFER_ONE,
+        execution_timeout=timedelta(hours=20),
+    ),
+    # A night that was missed is made up for the same day; after that the next look finds the same.
+    Recurring(
+        id="provider-wiring",
+        workflow=PROVIDER_WIRING_WORKFLOW,
+        task_queue=RECONCILIATION_QUEUE,
+        calendars=[ScheduleCalendarSpec(hour=[ScheduleRange(4)], minute=[ScheduleRange(10)])],
+        catch_up=timedelta(hours=20),
         execution_timeout=timedelta(hours=20),
     ),
 )

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -22,15 +22,17 @@ from storage.ledger import Ledger
 from storage.notifications import Notifications
 from storage.postgres import close_pool, open_pool
 from storage.processing import ProcessingStore
-from storage.provider_keys import ProviderKeys
+from storage.provider_keys import VAPI, ProviderKeys
 from storage.reconciliation import ReconciliationStore
 from storage.recordings import RecordingStore
 from storage.sealing import Sealer, SealError
+from storage.wiring import WiringStore
 from workflows.activities.call_records import CallRecords
 from workflows.activities.discretion import Discretion
 from workflows.activities.internal_rows import InternalRows
 from workflows.activities.notifications import CallNotifications
 from workflows.activities.provider_questions import ProviderQuestions
+from workflows.activities.provider_wiring import ProviderWiring
 from workflows.activities.reconciliation import Reconciliation
 from workflows.activities.recording_copies import RecordingCopies
 from workflows.activities.step_notes import StepNotes
@@ -48,6 +50,8 @@ from workflows.schedules import ensure_schedules
 from workflows.search_attributes import register_search_attributes
 from workflows.vendors.action_model import ActionModel
 from workflows.vendors.vapi import VapiClient
+from workflows.vendors.vapi_account import VapiAccount
+from workflows.wiring_desk import WiringDesk
 
 _log = structlog.get_logger(__name__)
 
@@ -68,6 +72,7 @@ class Activities:
     booking: UsageBooking
     billing: BillingActivities
     reconciliation: Reconciliation
+    wiring: ProviderWiring
     deliveries: DeliveryParts
     notifications: CallNotifications
     notes: StepNotes
@@ -94,23 +99,32 @@ async def open_activities(
         prepared=settings.database_prepared_statements,
     )
     inbox = Inbox(pool)
-    keys = ProviderKeys(pool, Sealer(settings.encryption_key.get_secret_value()))
+    sealer = Sealer(settings.encryption_key.get_secret_value())
+    keys = ProviderKeys(pool, sealer)
+    wired = WiringStore(pool, sealer)
 
-    async def key_of(organization_id: str) -> str | None:
+    async def key_for(organization_id: str, provider: str) -> str | None:
         try:
-            return await keys.key_of(organization_id, "vapi")
+            return await keys.key_of(organization_id, provider)
         except SealError:
             # Sealed under another ENCRYPTION_KEY: what needs no key goes on as if there were none.
             _log.warning("provider_key_unreadable", organization_id=organization_id)
             return None
 
+    key_of = partial(key_for, provider=VAPI)
     try:
         async with (
             VapiClient(settings.vapi_base_url) as vapi,
+            VapiAccount(settings.vapi_base_url) as account,
             open_messaging(settings) as messaging,
-            open_billing(settings, pool, messaging, cache=cache, now=_now) as billing,
             open_deliveries(settings) as deliveries,
+            AsyncExitStack() as opened,
         ):
+            desk = WiringDesk(wired, account, key_of=key_for, base_url=settings.public_base_url, now=_now)
+            wiring = ProviderWiring(wired, desk)
+            billing = await opened.enter_async_context(
+                open_billing(settings, pool, messaging, wiring=wiring, wired=wired, cache=cache, now=_now)
+            )
             store = ProcessingStore(pool)
             rows = InternalRows(inbox, now=_now, notify=notify)
             notes = StepNotes(rows)
@@ -122,8 +136,9 @@ async def open_activities(
                 booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
                 billing=billing,
                 reconciliation=Reconciliation(
-                    ReconciliationStore(pool), rows, vapi, keys_of_all=partial(keys.of_all, "vapi"), now=_now
+                    ReconciliationStore(pool), rows, vapi, keys_of_all=partial(keys.of_all, VAPI), now=_now
                 ),
+                wiring=wiring,
                 deliveries=deliveries,
                 notifications=CallNotifications(Notifications(pool), notes, messaging=messaging, now=_now),
                 notes=notes,
@@ -182,7 +197,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         processing,
         copying,
         billing_worker(client, activities.billing, **shared),
-        reconciliation_worker(client, activities.reconciliation, **shared),
+        reconciliation_worker(client, activities.reconciliation, activities.wiring, **shared),
         *delivery_workers(client, activities.deliveries, shared),
         notifications_worker(client, activities.notifications, **shared),
     )

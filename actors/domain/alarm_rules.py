@@ -43,6 +43,7 @@ class Metric(StrEnum):
     REPAIRS = "repairs"
     SERVICE_LEVEL_PERCENT = "service_level_percent"
     CALLS_WITH_TOOL_ERRORS = "calls_with_tool_errors"
+    WIRING_DIFFERENCES = "wiring_differences"
 
     @property
     def scope(self) -> Scope:
@@ -147,6 +148,15 @@ DEFAULT_RULES: tuple[Rule, ...] = (
     Rule(
         name="state-repaired",
         metric=Metric.REPAIRS,
+        threshold=1,
+        clear=1,
+        cooldown_ms=24 * 60 * _MINUTE,
+        severity=Severity.CRITICAL,
+    ),
+    # Looked at once a night: whoever has seen to it resolves it, and it stays quiet until the next look.
+    Rule(
+        name="provider-wiring-differs",
+        metric=Metric.WIRING_DIFFERENCES,
         threshold=1,
         clear=1,
         cooldown_ms=24 * 60 * _MINUTE,

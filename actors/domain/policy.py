@@ -37,6 +37,8 @@ class Policy:
     `notify` refuses nothing, `block-outbound` new outbound calls, `block` all new calls. A lowered limit ends
     nothing: it refuses new calls alone. `limit_changes` is how `concurrency_limit` came to be what it is, as far
     back as the figures of this day and the day before need it.
+    `wiring_differences`: how many of the organization's assistants and numbers the provider was found to keep otherwise
+    than they must be; it limits nothing.
     """
 
     concurrency_limit: int | None = None
@@ -48,6 +50,7 @@ class Policy:
     opening_hours: tuple[Hours, ...] = ()
     api_rate_limit: int = API_REQUESTS_PER_SECOND
     limit_changes: Limits = field(default_factory=Limits)
+    wiring_differences: int = 0
 
     @property
     def limits(self) -> Limits:
@@ -69,6 +72,7 @@ def policy_from(told: JSON) -> Policy:
         opening_hours=opening_hours_from(told.get("opening_hours")),
         api_rate_limit=_limit(told.get("api_rate_limit")) or API_REQUESTS_PER_SECOND,
         limit_changes=limits_from(told.get("limit_changes")),
+        wiring_differences=_limit(told.get("wiring_differences")) or 0,
     )
 
 
@@ -87,6 +91,7 @@ def policy_facts(policy: Policy) -> JSON:
         ],
         "api_rate_limit": policy.api_rate_limit,
         "limit_changes": limits_facts(policy.limit_changes),
+        "wiring_differences": policy.wiring_differences,
     }
 
 

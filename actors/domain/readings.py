@@ -56,9 +56,12 @@ def measure(state: LiveState, at: int) -> Measure:
 
 
 def is_watched(state: LiveState) -> bool:
-    """Whether time alone may change a verdict: a call goes on, a message is owed, an incident or a breach stands."""
+    """Whether time alone may change a verdict: a call goes on, a message is owed, an incident or a breach stands.
+
+    So may what the provider was found to keep, for which no call has to be there.
+    """
     alarms = state.alarms
-    return bool(alarms.incidents or alarms.pending) or any(
+    return bool(alarms.incidents or alarms.pending or state.policy.wiring_differences) or any(
         call.is_live or _is_owed(call) for call in state.calls.values()
     )
 
@@ -176,6 +179,11 @@ def _calls_with_tool_errors(state: LiveState, _at: int) -> Reading:
     return Reading(value=len(failing), call_id=_latest(failing))
 
 
+def _wiring_differences(state: LiveState, _at: int) -> Reading:
+    """Assistants and numbers that the provider keeps otherwise than they must be."""
+    return Reading(value=state.policy.wiring_differences)
+
+
 def _latest(calls: Iterable[Call]) -> str | None:
     found = max(calls, key=lambda call: (call.last_event_at, call.call_id), default=None)
     return found.call_id if found is not None else None
@@ -198,4 +206,5 @@ _FLEET: Mapping[Metric, Callable[[LiveState, int], Reading]] = {
     Metric.REPAIRS: _repairs,
     Metric.SERVICE_LEVEL_PERCENT: _service_level_percent,
     Metric.CALLS_WITH_TOOL_ERRORS: _calls_with_tool_errors,
+    Metric.WIRING_DIFFERENCES: _wiring_differences,
 }

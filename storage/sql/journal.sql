@@ -18,6 +18,10 @@ select name, time_zone, jsonb_build_object(
     ),
     'opening_hours', opening_hours,
     'api_rate_limit', api_requests_per_second,
+    'wiring_differences', (
+        select count(*) from wiring_findings
+        where wiring_findings.organization_id = organizations.id and wiring_findings.closed_at is null
+    ),
     'assistant_limits', (
         select coalesce(
             jsonb_object_agg(coalesce(assistants.provider_assistant_id, assistants.id::text), assistants.concurrency_limit),

@@ -15,11 +15,17 @@ KEY = "vapi-key"
 
 @dataclass(slots=True)
 class VapiAccountServer:
-    """Its records by kind and id. `lost` further creations are carried out and answered with 502."""
+    """Its records by kind and id. `lost` further creations are carried out and answered with 502.
+
+    `failing` answers everything with a status instead; `deaf`: changes are answered as made, and are not.
+    """
 
     base_url: str = ""
     records: dict[str, dict[str, dict[str, Any]]] = field(default_factory=lambda: {"assistant": {}, "phone-number": {}})
     lost: int = 0
+    failing: int | None = None
+    deaf: bool = False
+    changes: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     contract: Contract = field(default_factory=lambda: Contract("vapi"))
     ids: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -27,6 +33,8 @@ class VapiAccountServer:
         headers = {name.lower(): value for name, value in request.headers.items()}
         if headers.get("authorization") != f"Bearer {KEY}":
             return web.json_response({"message": "Invalid Key."}, status=401)
+        if self.failing is not None:
+            return web.json_response({"message": "told to"}, status=self.failing)
         try:
             checked = self.contract.check(
                 request.method, request.raw_path.partition("?")[0], request.query_string, headers, await request.read()
@@ -47,7 +55,9 @@ class VapiAccountServer:
         if record is None:
             return web.json_response({"message": "Not Found"}, status=404)
         if request.method == "PATCH":
-            record.update(checked.body)
+            self.changes.append(checked.body)
+            if not self.deaf:
+                record.update(checked.body)
         if request.method == "DELETE":
             del held[record["id"]]
         return web.json_response(record)

@@ -64,6 +64,7 @@ _BESIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "delivery_replays": {"until": lambda: datetime.now(UTC) + timedelta(days=1), "requested_by": lambda: ACTOR},
     "outbound_calls": {"requested_by": lambda: ACTOR},
     "archive_parts": {"month": lambda: date(2000 + next(_numbers), 1, 1)},
+    "wiring_findings": {"kind": lambda: "assistant"},
     "minute_grants": {"month": lambda: date(2000 + next(_numbers), 1, 1), "granted_by": lambda: ACTOR},
 }
 

@@ -16,8 +16,10 @@ from storage.billing import Billing
 from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
 from storage.postgres import Pool, open_pool
+from storage.sealing import Sealer
 from storage.times import moment
 from storage.usage_alerts import UsageAlerts
+from storage.wiring import WiringStore
 from tests.fakes.processing_world import until
 from tests.fakes.stripe_server import PRICE, StripeServer, running_stripe
 from tests.integration.billing_world import DAY, MINUTE, BillingWorld
@@ -237,11 +239,12 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
     ):
         nudges.use(env.client)
         sweep = DutySweep(
-            MeterOutbox(world.pool),
-            UsageAlerts(world.pool),
-            Billing(world.pool),
-            EndpointNotices(world.pool),
             nudges,
+            outbox=MeterOutbox(world.pool),
+            alerts=UsageAlerts(world.pool),
+            billing=Billing(world.pool),
+            notices=EndpointNotices(world.pool),
+            wired=WiringStore(world.pool, Sealer("A" * 43 + "=")),
             now=lambda: world.now,
         )
         async with Worker(

@@ -13,9 +13,10 @@ from temporalio.worker import Replayer
 
 from tests.fakes.processing_world import HISTORIES
 from workflows.call_processing import CallProcessingWorkflow
+from workflows.provider_wiring import ProviderWiringWorkflow
 from workflows.reconciliation import ReconciliationWorkflow
 
-WORKFLOWS = (CallProcessingWorkflow, ReconciliationWorkflow)
+WORKFLOWS = (CallProcessingWorkflow, ReconciliationWorkflow, ProviderWiringWorkflow)
 RECORDED = sorted(HISTORIES.glob("*.json"))
 
 

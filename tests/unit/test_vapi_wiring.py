@@ -6,7 +6,12 @@ import pytest
 from actors.domain.json_types import JSON
 from workflows.vendors.vapi_wiring import SERVER_MESSAGES, Wiring
 
-WIRING = Wiring(url="https://us.example.com/webhooks/vapi/o-1", secret="very-secret", authenticates=True)
+WIRING = Wiring(
+    url="https://us.example.com/webhooks/vapi/o-1",
+    secret="very-secret",
+    other_secrets=frozenset({"also-good"}),
+    authenticates=True,
+)
 UNAUTHENTICATED = replace(WIRING, authenticates=False)
 
 
@@ -30,6 +35,14 @@ def test_nothing_set_differs_in_everything() -> None:
         ({"url": "https://us.example.com/webhooks/vapi/o-2"}, {"server_url"}),
         ({"headers": {}}, {"secret"}),
         ({"headers": {"x-vapi-secret": "***"}}, set[str]()),
+        ({"headers": {"x-vapi-secret": "very-s******"}}, set[str]()),
+        ({"headers": {"x-vapi-secret": "[REDACTED]"}}, set[str]()),
+        ({"headers": {"x-vapi-secret": "somebody-else-s"}}, {"secret"}),
+        ({"headers": {"x-vapi-secret": "also-good"}}, set[str]()),
+        ({"headers": {"Authorization": "Bearer very-secret"}}, set[str]()),
+        ({"headers": {"Authorization": "Bearer another"}}, {"secret"}),
+        ({"headers": None, "secret": "very-secret"}, set[str]()),
+        ({"headers": None, "secret": "another"}, {"secret"}),
         ({"headers": None, "credentialId": "c-1"}, set[str]()),
         ({"backoffPlan": None}, {"backoff_plan"}),
         ({"backoffPlan": {"type": "fixed", "maxRetries": 10, "baseDelaySeconds": 1}}, {"backoff_plan"}),
@@ -58,5 +71,16 @@ def test_without_a_public_key_the_monitor_is_left_as_it_is() -> None:
     assert UNAUTHENTICATED.assistant_differences({**_record(), "monitorPlan": None}) == frozenset()
 
 
+def test_a_repair_sets_what_differs_and_nothing_beside() -> None:
+    record: dict[str, JSON] = {**_record(), "serverMessages": ["hang", "voice-input"], "monitorPlan": {"extra": 1}}
+    assert WIRING.repair(record, {"backoff_plan"}) == {"server": WIRING.server()}
+    assert WIRING.repair(record, {"server_messages"}) == {"serverMessages": [*SERVER_MESSAGES, "voice-input"]}
+    assert WIRING.repair(record, {"monitor"}) == {"monitorPlan": {"extra": 1, **_record()["monitorPlan"]}}
+    assert WIRING.repair(record, ()) == {}
+    mended = {**record, **WIRING.repair(record, WIRING.assistant_differences(record))}
+    assert WIRING.assistant_differences(mended) == frozenset()
+
+
 def test_the_secret_is_not_shown() -> None:
     assert "very-secret" not in repr(WIRING)
+    assert "also-good" not in repr(WIRING)

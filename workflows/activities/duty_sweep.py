@@ -8,6 +8,7 @@ from storage.billing import Billing
 from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
 from storage.usage_alerts import UsageAlerts
+from storage.wiring import WiringStore
 from workflows.billing_contracts import (
     APPLY_STRIPE_EVENTS,
     SEND_METER_EVENTS,
@@ -16,6 +17,10 @@ from workflows.billing_contracts import (
     TELL_USAGE_ALERTS,
 )
 from workflows.duty_nudges import DutyNudges
+from workflows.wiring_contracts import REPAIR_WIRING
+
+_REPAIRED_AT_ONCE_MS = 30_000
+"""Whoever asks for a repair makes it: what is younger is under way there."""
 
 
 class DutySweep:
@@ -23,18 +28,20 @@ class DutySweep:
 
     def __init__(
         self,
+        nudges: DutyNudges,
+        *,
         outbox: MeterOutbox,
         alerts: UsageAlerts,
         billing: Billing,
         notices: EndpointNotices,
-        nudges: DutyNudges,
-        *,
+        wired: WiringStore,
         now: Callable[[], int],
     ) -> None:
         self._outbox = outbox
         self._alerts = alerts
         self._billing = billing
         self._notices = notices
+        self._wired = wired
         self._nudges = nudges
         self._now = now
 
@@ -49,3 +56,6 @@ class DutySweep:
             self._nudges.nudge(organization_id, APPLY_STRIPE_EVENTS)
         for organization_id in await self._notices.organizations():
             self._nudges.nudge(organization_id, TELL_DISABLED_ENDPOINTS)
+        asked_before = self._now() - _REPAIRED_AT_ONCE_MS
+        for organization_id in await self._wired.repair_organizations(asked_before=asked_before):
+            self._nudges.nudge(organization_id, REPAIR_WIRING)
