@@ -27,7 +27,7 @@ def completed_payload(call: Mapping[str, Any]) -> str:
     analysis: Mapping[str, Any] = call["analysis"] or {}
     told: dict[str, Any] = {
         "call_id": call["provider_call_id"],
-        **_named(call, "type", "direction", "status", "ended_reason", "ended_class"),
+        **_named(call, "type", "direction", "status", "admission", "ended_reason", "ended_class"),
         **_named(call, "assistant_id", "assistant_name", "from_number", "to_number"),
         **_named(call, "customer_name", "transferred_to"),
         "created_at": _told(call["created_at"]),

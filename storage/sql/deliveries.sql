@@ -183,7 +183,7 @@ where i.id = done.integration_id and i.organization_id = $2 and done.delivery_id
 
 -- name: completed_call
 -- What a customer is told of a call that is over.
-select c.id, c.created_at, c.provider_call_id, c.type, c.direction, c.status, c.ended_reason, c.ended_class,
+select c.id, c.created_at, c.provider_call_id, c.type, c.direction, c.status, c.admission, c.ended_reason, c.ended_class,
     c.assistant_id, c.assistant_name, c.from_number, c.to_number, c.customer_name, c.transferred_to, c.answered_at,
     c.ended_at, c.duration_ms, c.cost_micros, c.summary, c.success_evaluation, c.report, t.transcript_text, t.analysis,
     array(

@@ -11,6 +11,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from actors.domain.admission import ACCEPTED, CLOSED, CONCURRENCY, OVER_MINUTES, UNCHECKED
 from tests.fakes.delivery_world import CALL, ORGANIZATION, OTHER, DeliveryWorld, skipping_world
 from tests.fakes.processing_world import until
 from workflows.delivery_payloads import event_payload
@@ -138,6 +139,27 @@ async def test_a_scheduled_call_has_not_begun(world: DeliveryWorld) -> None:
     for status in ("queued", "ringing", "in-progress"):
         await world.execute("update calls set status = $1", status)
     assert await waiting(world) == ["call.started"]
+
+
+async def add_call(world: DeliveryWorld, call_id: str, *, status: str, admission: str | None) -> None:
+    await world.execute(
+        "insert into calls (id, created_at, organization_id, provider_call_id, status, last_event_at, last_event_kind,"
+        " version, admission) values ($1, now(), $2, $3, $4, now(), 'assistant-request', 1, $5)",
+        uuid4(), ORGANIZATION, call_id, status, admission,
+    )  # fmt: skip
+
+
+async def test_a_call_that_was_refused_has_not_begun(world: DeliveryWorld) -> None:
+    await world.add_integration(events=["call.started"])
+    await add_call(world, "closed", status="ringing", admission=CLOSED)
+    await add_call(world, "full", status="scheduled", admission=CONCURRENCY)
+    for status in ("ringing", "in-progress", "ended"):
+        # VAPI reads the refusal out: that the call goes on meanwhile begins nothing.
+        await world.execute("update calls set status = $1", status)
+    assert await waiting(world) == []
+    for call_id, admission in (("let in", ACCEPTED), ("let through", UNCHECKED), ("late", OVER_MINUTES), ("out", None)):
+        await add_call(world, call_id, status="ringing", admission=admission)
+    assert await waiting(world) == ["call.started"] * 4
 
 
 pytestmark = pytest.mark.timeout(120)

@@ -12,8 +12,8 @@ from workflows.delivery_payloads import WHOLE_UP_TO, completed_payload, event_pa
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 TEXTS = (
-    "type", "direction", "status", "ended_reason", "ended_class", "assistant_id", "assistant_name", "from_number",
-    "to_number", "customer_name", "transferred_to", "summary", "success_evaluation",
+    "type", "direction", "status", "admission", "ended_reason", "ended_class", "assistant_id", "assistant_name",
+    "from_number", "to_number", "customer_name", "transferred_to", "summary", "success_evaluation",
 )  # fmt: skip
 
 
