@@ -8,7 +8,7 @@ create table wiring_checks (
     -- When all of them were last looked at; null while they never were.
     checked_at timestamptz,
     -- How many those were.
-    looked_at integer not null default 0 check (looked_at >= 0),
+    records integer not null default 0 check (records >= 0),
     -- Why the last look failed: a status or a reason; null when it did not.
     error text,
     failing_since timestamptz,
@@ -54,7 +54,7 @@ create policy changed on wiring_findings for update to authenticated
     using (organization_id = any (array(select private.organization_ids('admin'))))
     with check (
         organization_id = any (array(select private.organization_ids('admin')))
-        and (repair_asked_by is null or repair_asked_by = private.actor())
+        and (repair_asked_by is null or repair_asked_by = (select private.actor()))
     );
 grant select on wiring_checks, wiring_findings to authenticated;
 grant update (repair_asked_at, repair_asked_by, repair_error) on wiring_findings to authenticated;

@@ -13,7 +13,7 @@ class WiringCheck(Schema):
 
     attempted_at: Timestamp
     checked_at: Timestamp | None = Field(description="When all of them were last looked at; null while never.")
-    looked_at: int = Field(description="How many assistants and numbers those were.")
+    records: int = Field(description="How many assistants and numbers those were.")
     error: str | None = Field(description="Why the last look failed; null when it did not.")
     failing_since: Timestamp | None
 

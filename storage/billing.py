@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import structlog
 
 from actors.domain.billing_period import Period
 from actors.domain.json_types import JSON
@@ -23,8 +24,18 @@ PERIOD_RESET: Final = "period-reset"
 PERIOD_CLOSED: Final = "period-closed"
 """The period's invoice is written: what is found out later counts in the one that goes on."""
 METER_DIFFERENCE: Final = "meter-difference"
+SUBSCRIPTION_MISSING: Final = "subscription-missing"
+"""The provider has no such subscription: none of its periods will follow."""
+
+CANCELED: Final = "canceled"
+MISSING: Final = "missing"
+"""As the status of a subscription: ours alone, where the provider knows none of this id."""
+ENDED: Final = frozenset({CANCELED, "incomplete_expired", MISSING})
+"""Statuses of a subscription that is followed by no further period."""
 
 _MINUTE_SECONDS: Final = 60
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +143,31 @@ class Billing:
         if self._cache is not None:
             await self._cache.invalidate(cache_keys.organization(organization_id))
 
-    async def unsubscribe(self, organization_id: str, subscription: str, *, note: BillingNote) -> None:
-        """The provider has no such subscription any more."""
+    async def lose(self, organization_id: str, subscription: str, *, at: int, note: BillingNote | None = None) -> None:
+        """The provider has no such subscription: if it is the organization's own, it is at its end, and that is noted.
+
+        With it the `note` of what was told. A later word of the provider's, or another subscription, begins anew.
+        """
         async with transaction(self._pool) as connection:
-            await connection.execute(statement("billing_unsubscribe"), organization_id, subscription)
-            await _note(connection, organization_id, note)
+            lost = await connection.fetchval(statement("billing_lose"), organization_id, subscription, MISSING)
+            if lost:
+                missing = BillingNote(
+                    event=SUBSCRIPTION_MISSING,
+                    key=f"{SUBSCRIPTION_MISSING}:{subscription}:{at}",
+                    occurred_at=moment(at),
+                    details={"subscription": subscription},
+                )
+                await _note(connection, organization_id, missing)
+                _log.error("a subscription is missing at Stripe", organization_id=organization_id)
+            if note is not None:
+                await _note(connection, organization_id, note)
+        if self._cache is not None:
+            await self._cache.invalidate(cache_keys.organization(organization_id))
 
     async def due_cycles(self, *, at: int) -> Sequence[str]:
         """Organizations with a period that is over."""
-        return [str(row["organization_id"]) for row in await fetch(self._pool, "billing_due_cycles", moment(at))]
+        rows = await fetch(self._pool, "billing_due_cycles", moment(at), sorted(ENDED))
+        return [str(row["organization_id"]) for row in rows]
 
     async def end_last_period(self, organization_id: str, period: Period, *, at: int) -> None:
         """Note that a period is over which no other follows, so that it is closed."""

@@ -81,7 +81,7 @@ class VendorWords:
                 )
                 return Taken(organization_id=None)
             organization_id = str(message["organization_id"])
-            is_new = await _keep(connection, organization_id, word)
+            is_new = await keep_word(connection, organization_id, word)
             place = (message["organization_id"], message["id"], message["created_at"])
             await connection.execute(statement("word_apply"), *place, told.status, told.rank, told.error)
             if told.suppression is not None:
@@ -115,7 +115,13 @@ class VendorWords:
     async def keep(self, organization_id: str, word: Word) -> bool:
         """Keep a word for an organization; whether it is new."""
         async with self._transaction() as connection:
-            return await _keep(connection, organization_id, word)
+            return await keep_word(connection, organization_id, word)
+
+    async def keep_of_account(self, word: Word) -> bool:
+        """Keep a word about the account itself, of which nobody knows yet whom it is about; whether it is new."""
+        async with self._transaction() as connection:
+            told = (word.provider, word.key, word.type, told_moment(word.occurred_at), moment(word.received_at))
+            return bool(await connection.fetchval(statement("account_event_keep"), *told))
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[Connection]:
@@ -130,11 +136,12 @@ class VendorWords:
             rows = await connection.fetch(statement(name), channel, address)
             organizations = sorted({str(row["organization_id"]) for row in rows})
             for organization_id in organizations:
-                await _keep(connection, organization_id, word)
+                await keep_word(connection, organization_id, word)
         return organizations
 
 
-async def _keep(connection: Connection, organization_id: str, word: Word) -> bool:
+async def keep_word(connection: Connection, organization_id: str, word: Word) -> bool:
+    """Keep a word for an organization, in the caller's transaction; whether it is new."""
     return bool(
         await connection.fetchval(
             statement("word_keep"),

@@ -8,6 +8,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from storage.account_events import AccountEvents
 from storage.billing import Billing
 from storage.cache import Cache
 from storage.endpoint_notices import EndpointNotices
@@ -17,6 +18,7 @@ from storage.notifications import Notifications
 from storage.postgres import Pool
 from storage.usage_alerts import UsageAlerts
 from storage.wiring import WiringStore
+from workflows.activities.account_events import PROVIDER, MeterErrorReports
 from workflows.activities.aggregation import Aggregation
 from workflows.activities.alerting import Alerting
 from workflows.activities.billing_cycle import BillingCycles
@@ -97,6 +99,7 @@ async def open_billing(
         outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool, cache)
         notices = EndpointNotices(pool)
         metering = Metering(outbox, stripe, now=now)
+        reports = MeterErrorReports(AccountEvents(pool, PROVIDER), stripe, now=now)
         yield BillingActivities(
             nudges=nudges,
             metering=metering,
@@ -116,6 +119,7 @@ async def open_billing(
                 billing=account,
                 notices=notices,
                 wired=wired,
+                reports=reports,
                 now=now,
             ),
         )

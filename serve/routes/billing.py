@@ -20,6 +20,9 @@ from serve.deployment import Deployed
 from serve.errors import ConflictError, TemporarilyUnavailableError
 from serve.list_cursor import CursorText, Limit, after, page_of
 from serve.services import Given, Services
+from storage.billing import Billing
+from storage.times import milliseconds
+from workflows.activities.stripe_events import subscribed
 from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
 from workflows.vendors.stripe_api import StripeApi
 
@@ -36,6 +39,25 @@ async def get_billing(
     caller: Caller,
 ) -> BillingAccountView:
     """The subscription, as the payment provider last told it."""
+    async with services.viewing(caller) as rows:
+        return BillingAccountView.of(found(await rows.one("billing_account"), "organization"))
+
+
+@router.post("/refresh", dependencies=[_WRITES])
+async def refresh_billing(organization_id: str, services: Given, caller: Caller) -> BillingAccountView:
+    """Ask the payment provider for the subscription now, as after its key was mended. Safe to repeat."""
+    async with services.viewing(caller) as rows:
+        account = found(await rows.one("billing_account"), "organization")
+    if account["subscription"] is None:
+        raise ConflictError("There is no subscription to ask for.")
+    billing, at = Billing(services.pool, services.cache), milliseconds(services.now())
+    async with _paying(services) as stripe:
+        try:
+            told = subscribed(await stripe.subscription(account["subscription"]))
+        except AbsentError:
+            await billing.lose(organization_id, account["subscription"], at=at)
+        else:
+            await billing.subscribe(organization_id, told, at=at, replaces=False)
     async with services.viewing(caller) as rows:
         return BillingAccountView.of(found(await rows.one("billing_account"), "organization"))
 

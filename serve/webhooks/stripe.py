@@ -12,31 +12,37 @@ from serve.webhooks.signatures import is_stripes
 from serve.webhooks.vendor import VendorRequest
 from storage.vendor_words import VendorWords, Word
 from workflows.vendors.redaction import redact
-from workflows.vendors.stripe_events import event_facts
-from workflows.vendors.vapi_values import WireError, decode, mapping, moment, sequence, text
+from workflows.vendors.stripe_events import OF_METERS, event_facts
+from workflows.vendors.vapi_values import WireError, decode, mapping, moment, text
 
 PROVIDER: Final = "stripe"
 _NOTHING: Final = b"{}"
-_CALL: Final = "call"
-_ORGANIZATION_AT: Final = 1
 
 _log = structlog.get_logger(__name__)
 
 
 class StripeWebhook:
-    """Handles events of our account, of the classic kind and of the thin one. Without a secret nothing is authentic."""
+    """Handles events of our account, of the classic kind and of the thin one. Without a secret nothing is authentic.
+
+    Stripe signs each of its destinations' events with a secret of its own, and the two kinds go to two destinations:
+    `secret` may be several, between commas.
+    """
 
     content_type = "application/json"
 
     def __init__(self, words: VendorWords, figures: Figures, *, secret: str | None) -> None:
         self._words = words
         self._figures = figures
-        self._secret = secret
+        self._secrets = [each for part in (secret or "").split(",") if (each := part.strip())]
 
     async def handle(self, request: VendorRequest) -> bytes:
-        """Take an event. See VendorWebhook. What is nobody's here, as of an account shared with others, passes."""
+        """Take an event. See VendorWebhook. What is nobody's here, as of an account shared with others, passes.
+
+        Of what Stripe could not count it tells without saying whose it is: that is kept, and its contents are asked for
+        by whoever bills.
+        """
         signature = request.header(b"stripe-signature")
-        if self._secret is None or not is_stripes(signature, request.body, self._secret, now=request.received_at):
+        if not any(is_stripes(signature, request.body, each, now=request.received_at) for each in self._secrets):
             raise UnauthenticatedError
         try:
             decoded, replaced = decode(request.body)
@@ -50,8 +56,11 @@ class StripeWebhook:
         self._figures.received += 1
         self._figures.replaced_characters += replaced
         facts = event_facts(event)
+        if kind in OF_METERS:
+            await self._keep_of_account(request, event, key, kind)
+            return _NOTHING
         organization_id = await self._words.organization_of(
-            organization_id=_organization(facts),
+            organization_id=_told(facts, "organization"),
             customer=_customer(event, facts),
             subscription=_told(facts, "subscription"),
         )
@@ -72,20 +81,23 @@ class StripeWebhook:
         self._figures.count(is_claimed=True, is_new=is_new)
         return _NOTHING
 
+    async def _keep_of_account(self, request: VendorRequest, event: dict[str, JSON], key: str, kind: str) -> None:
+        word = Word(
+            provider=PROVIDER,
+            key=key,
+            type=kind,
+            facts={},
+            occurred_at=_created(event.get("created")),
+            received_at=request.received_at,
+        )
+        is_new = await self._words.keep_of_account(word)
+        self._figures.count(is_claimed=True, is_new=is_new)
+
 
 def _customer(event: dict[str, JSON], facts: Facts) -> str | None:
     """Whose account it is: the customer that is named, or that the event is about."""
     about = mapping(mapping(event.get("data")).get("object"))
     return _told(facts, "customer") or (_told(facts, "object") if about.get("object") == "customer" else None)
-
-
-def _organization(facts: Facts) -> str | None:
-    """What we named the object by, or the meter events: `call:{organization}:{call}`."""
-    for identifier in sequence(facts.get("identifiers")):
-        parts = (text(identifier) or "").split(":")
-        if parts[0] == _CALL and len(parts) > _ORGANIZATION_AT:
-            return parts[_ORGANIZATION_AT]
-    return _told(facts, "organization")
 
 
 def _told(facts: Facts, name: str) -> str | None:

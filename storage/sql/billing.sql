@@ -45,10 +45,11 @@ set stripe_customer_id = coalesce($2, stripe_customer_id), stripe_subscription_i
     stripe_subscription_item_id = $5, billing_period_start = $6, billing_period_end = $7
 where id = $1;
 
--- name: billing_unsubscribe
--- The payment provider has no such subscription any more.
-update organizations set subscription_status = 'canceled'
-where id = $1 and stripe_subscription_id = $2 and subscription_status is distinct from 'canceled';
+-- name: billing_lose
+-- The payment provider has no such subscription: the organization's status is $3 from here on; no row where it was.
+update organizations set subscription_status = $3
+where id = $1 and stripe_subscription_id = $2 and subscription_status is distinct from $3
+returning true;
 
 -- name: billing_note
 -- Something happened to the account; nothing when it is noted already.
@@ -60,13 +61,13 @@ on conflict (organization_id, event_key) do nothing
 returning true;
 
 -- name: billing_due_cycles
--- Organizations whose period is over at $1, or was and is not closed yet.
+-- Organizations whose period is over at $1, or was and is not closed yet. In the statuses $2 none follows.
 select id as organization_id
 from organizations
 where deleted_at is null and stripe_subscription_id is not null
     and (
         billing_period_end <= $1 and (
-            subscription_status is distinct from 'canceled'
+            not coalesce(subscription_status = any ($2::text[]), false)
             -- The last one of a subscription that ended is followed by no other.
             or not exists (
                 select from billing_events as closed

@@ -73,10 +73,10 @@ where organization_id = $1 and closed_at is null
 
 -- name: wiring_checked
 -- All $3 of the organization's were looked at, at $2.
-insert into wiring_checks (organization_id, attempted_at, checked_at, looked_at)
+insert into wiring_checks (organization_id, attempted_at, checked_at, records)
 values ($1, $2, $2, $3)
 on conflict (organization_id) do update
-set attempted_at = excluded.attempted_at, checked_at = excluded.checked_at, looked_at = excluded.looked_at,
+set attempted_at = excluded.attempted_at, checked_at = excluded.checked_at, records = excluded.records,
     error = null, failing_since = null;
 
 -- name: wiring_failed
@@ -137,7 +137,7 @@ where $5;
 
 -- name: wiring_check
 -- When the organization's assistants and numbers at the provider were last looked at.
-select attempted_at, checked_at, looked_at, error, failing_since from wiring_checks where organization_id = $1;
+select attempted_at, checked_at, records, error, failing_since from wiring_checks where organization_id = $1;
 
 -- name: wiring_findings_page
 -- Findings, newest first, after ($2, $3) in that order; only open ones where $4.

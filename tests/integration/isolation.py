@@ -97,6 +97,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "minute_grants": Access(select="viewer", insert="admin"),
     "early_words": _CLOSED,
     "endpoint_events": _CLOSED,
+    "account_events": _CLOSED,
 }
 
 

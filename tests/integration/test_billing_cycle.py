@@ -135,6 +135,23 @@ async def test_the_last_period_of_a_subscription_that_ended_is_closed_once(
     assert await world.cycle() == 0
 
 
+async def test_a_subscription_that_stripe_does_not_know_is_at_its_end_and_says_so(world: CycleWorld) -> None:
+    await world.called("call-1", 60, ended_at=world.end - 1)
+    world.now = world.end + 50 * MINUTE
+    assert await world.cycle() == 1
+    assert [(event, seconds) for event, _, _, seconds, *_ in await world.events()] == [
+        ("subscription-missing", None),
+        ("period-reset", None),
+        ("period-closed", 60),
+    ]
+    [(status,)] = await world.rows("select subscription_status from organizations where id = $1")
+    assert status == "missing"
+    asked = len(world.stripe.asked)
+    assert await Billing(world.pool).due_cycles(at=world.now + DAY) == []
+    assert await world.cycle() == 0
+    assert (len(world.stripe.asked), len(await world.events())) == (asked, 3), "Stripe is asked no more"
+
+
 async def test_a_period_is_taken_over_and_the_last_one_closed_by_what_the_ledger_says(world: CycleWorld) -> None:
     await world.called("call-1", 60, ended_at=world.start)
     await world.called("call-2", 30, ended_at=world.end - 1)

@@ -12,6 +12,7 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from storage.account_events import AccountEvents
 from storage.billing import Billing
 from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
@@ -23,6 +24,7 @@ from storage.wiring import WiringStore
 from tests.fakes.processing_world import until
 from tests.fakes.stripe_server import PRICE, StripeServer, running_stripe
 from tests.integration.billing_world import DAY, MINUTE, BillingWorld
+from workflows.activities.account_events import PROVIDER, MeterErrorReports
 from workflows.activities.duty_sweep import DutySweep
 from workflows.activities.metering import Metering
 from workflows.billing_contracts import (
@@ -245,6 +247,7 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
             billing=Billing(world.pool),
             notices=EndpointNotices(world.pool),
             wired=WiringStore(world.pool, Sealer("A" * 43 + "=")),
+            reports=MeterErrorReports(AccountEvents(world.pool, PROVIDER), None, now=lambda: world.now),
             now=lambda: world.now,
         )
         async with Worker(

@@ -93,9 +93,9 @@ class WiringWorld:
         return [(row["kind"], row["aspects"], row["closed_as"]) for row in await self.pool.fetch(FINDINGS)]
 
     async def last_check(self) -> tuple[bool, int, str | None]:
-        row = await self.pool.fetchrow("select checked_at, looked_at, error from wiring_checks")
+        row = await self.pool.fetchrow("select checked_at, records, error from wiring_checks")
         assert row is not None
-        return row["checked_at"] is not None, row["looked_at"], row["error"]
+        return row["checked_at"] is not None, row["records"], row["error"]
 
     async def audited(self) -> list[tuple[str, str, str]]:
         rows = await self.pool.fetch("select actor, action, result from audit_log order by id")

@@ -11,6 +11,7 @@ import pytest_asyncio
 from actors.domain.json_types import JSON
 from actors.slots import slot_of
 from storage import cache_keys
+from storage.account_events import AccountEvents
 from storage.billing import Billing
 from storage.bodies import packed
 from storage.cache import Cache
@@ -18,21 +19,24 @@ from storage.meter import MeterOutbox
 from storage.postgres import open_pool
 from storage.redis import open_redis
 from storage.times import moment
+from storage.vendor_words import VendorWords, Word
 from tests.fakes.stripe_server import PRICE, StripeServer, running_stripe
 from tests.integration.billing_world import BillingWorld
+from workflows.activities.account_events import PROVIDER, MeterErrorReports
 from workflows.activities.stripe_events import StripeEvents
 from workflows.billing_contracts import OrganizationRef, Round
 from workflows.vendors.stripe_api import StripeApi
-from workflows.vendors.stripe_events import METER_ERRORS, event_facts
+from workflows.vendors.stripe_events import METER_ERRORS, METER_MISSING, event_facts, meter_errors
 
 
 class EventWorld(BillingWorld):
     stripe: StripeServer
     events: StripeEvents
+    reports: MeterErrorReports
 
     async def told(self, event_id: str, kind: str, told: dict[str, Any], *, kept: bool = True) -> None:
         """As the door keeps an event; `kept` False once its body is pruned."""
-        event = {"id": event_id, "type": kind, "data": {"object": told} if kind != METER_ERRORS else told}
+        event = {"id": event_id, "type": kind, "data": {"object": told}}
         row = await self.pool.fetchrow(
             """insert into webhook_inbox
                    (organization_id, provider, event_key, slot, type, facts, occurred_at, received_at)
@@ -81,6 +85,7 @@ async def world(database_url: str) -> AsyncIterator[EventWorld]:
         made = await EventWorld.on_plan(pool)
         made.stripe = stripe
         made.events = StripeEvents(Billing(pool), MeterOutbox(pool), api, now=lambda: made.now)
+        made.reports = MeterErrorReports(AccountEvents(pool, PROVIDER), api, now=lambda: made.now)
         yield made
 
 
@@ -151,7 +156,11 @@ async def test_an_event_of_a_subscription_that_was_replaced_changes_nothing(worl
     world.stripe.objects.pop("/v1/subscriptions/sub_old")
     await world.told("evt_2", "customer.subscription.deleted", {"id": world.subscription})
     await world.apply()
-    assert (await world.account())[2] == "canceled", "Stripe knows it no more"
+    assert (await world.account())[2] == "missing", "Stripe knows it no more"
+    assert [event for event, *_ in await world.noted()][-2:] == [
+        "subscription-missing",
+        "customer-subscription-deleted",
+    ]
 
 
 async def test_invoices_stand_in_the_account_with_their_amounts(world: EventWorld) -> None:
@@ -171,18 +180,97 @@ async def test_invoices_stand_in_the_account_with_their_amounts(world: EventWorl
     assert await world.noted() == [("payment-failed", 12_340_000, "usd"), ("invoice-paid", 12_340_000, "usd")]
 
 
-async def test_what_stripe_could_not_count_after_all_is_refused(world: EventWorld) -> None:
-    await world.called("call-1", 60)
+async def sent(world: BillingWorld, call_id: str) -> str:
+    """A call whose seconds Stripe took; the identifier of its event."""
+    await world.called(call_id, 60)
     [event] = await MeterOutbox(world.pool).due(world.organization_id, at=world.now, limit=1)
     await MeterOutbox(world.pool).begin(world.organization_id, event, at=world.now)
     await MeterOutbox(world.pool).sent(world.organization_id, event)
-    sample = {"request": {"identifier": event.identifier}}
-    report = {"reason": {"error_types": [{"code": "timestamp_too_far_in_past", "sample_errors": [sample]}]}}
-    await world.told("evt_1", METER_ERRORS, report)
-    await world.apply()
-    assert await world.metered() == [("call:call-1", 60, "refused")]
+    return event.identifier
+
+
+def report(*errors: tuple[str, str], kind: str = METER_ERRORS) -> dict[str, Any]:
+    """What Stripe has of a thin event: a code for each identifier."""
+    types = [
+        {"code": code, "error_count": 1, "sample_errors": [{"error_message": "…", "request": {"identifier": told}}]}
+        for told, code in errors
+    ]
+    return {
+        "id": "evt_1",
+        "object": "v2.core.event",
+        "type": kind,
+        "created": "2026-11-01T12:00:00.000Z",
+        "data": {"developer_message_summary": "…", "reason": {"error_count": len(types), "error_types": types}},
+    }
+
+
+async def hear_of_account(world: EventWorld, event_id: str = "evt_1", kind: str = METER_ERRORS) -> None:
+    """As the door keeps it: without contents."""
+    word = Word(provider="stripe", key=event_id, type=kind, facts={}, received_at=world.now)
+    await VendorWords(world.pool, seconds=5).keep_of_account(word)
+
+
+async def account_events(world: EventWorld) -> list[tuple[int | None, int, str | None]]:
+    rows = await world.pool.fetch("select organizations, attempts, error from account_events order by event_key")
+    return [(row["organizations"], row["attempts"], row["error"]) for row in rows]
+
+
+@pytest.mark.parametrize("kind", [METER_ERRORS, METER_MISSING])
+async def test_what_stripe_could_not_count_after_all_is_refused_and_shown(world: EventWorld, kind: str) -> None:
+    ours, fine = await sent(world, "call-1"), await sent(world, "call-2")
     other = await BillingWorld.on_plan(world.pool)
-    assert await other.metered() == []
+    theirs = await sent(other, "call-1")
+    world.stripe.objects["/v2/core/events/evt_1"] = report(
+        (ours, "timestamp_too_far_in_past"),
+        (theirs, "meter_event_customer_not_found"),
+        ("somebody", "no_meter"),
+        kind=kind,
+    )
+    await hear_of_account(world, kind=kind)
+    await world.reports.read()
+    await world.reports.read()
+    assert await account_events(world) == [(2, 0, None)]
+    assert sorted(await Billing(world.pool).told_organizations()) == sorted(
+        [world.organization_id, other.organization_id]
+    )
+    for organization_id in (world.organization_id, other.organization_id):
+        for _ in range(2):
+            await world.events.apply_stripe_events(OrganizationRef(organization_id=organization_id))
+    assert await world.metered() == [("call:call-1", 60, "refused"), ("call:call-2", 60, "sent")]
+    assert await other.metered() == [("call:call-1", 60, "refused")]
+    [(error,)] = await world.rows("select error from meter_events where organization_id = $1 and status = 'refused'")
+    assert error == "told later: timestamp_too_far_in_past"
+    [(event, details)] = await world.rows("select event, details from billing_events where organization_id = $1")
+    assert event == {METER_ERRORS: "usage-not-counted", METER_MISSING: "usage-without-meter"}[kind]
+    assert details == {"identifiers": [ours], "code": "timestamp_too_far_in_past"}, (
+        "nothing of another's, nor of fine ones"
+    )
+    assert fine not in str(details)
+
+
+async def test_contents_that_cannot_be_had_are_asked_for_again_until_stripe_has_them_no_more(world: EventWorld) -> None:
+    await hear_of_account(world)
+    world.stripe.failing = 503
+    await world.reports.read()
+    assert await account_events(world) == [(None, 1, "ProviderUnavailableError: status 503, api_error")]
+    world.stripe.failing = None
+    await world.reports.read()
+    assert await account_events(world) == [(None, 1, "ProviderUnavailableError: status 503, api_error")], "not yet due"
+    world.now += 3_600_000
+    await world.reports.read()
+    assert await account_events(world) == [(0, 1, "Stripe has no such event any more")]
+    asked = len(world.stripe.asked)
+    world.now += 3_600_000
+    await world.reports.read()
+    assert len(world.stripe.asked) == asked
+
+
+async def test_a_report_of_nobody_here_is_over_and_says_so(world: EventWorld) -> None:
+    world.stripe.objects["/v2/core/events/evt_1"] = report(("somebody", "no_meter"))
+    await hear_of_account(world)
+    await world.reports.read()
+    assert await account_events(world) == [(0, 0, "it names no meter event of ours")]
+    assert await Billing(world.pool).told_organizations() == []
 
 
 async def test_while_stripe_is_away_its_events_wait(world: EventWorld) -> None:
@@ -203,4 +291,5 @@ def test_no_name_and_no_address_is_taken_from_an_event() -> None:
     customer = {"id": "cus_1", "email": "ottilie@example.com", "name": "Ottilie"}
     told = {"id": "in_1", "customer": customer, "customer_email": "ottilie@example.com", "amount_due": True}
     assert event_facts({"type": "invoice.paid", "data": {"object": told}}) == {"object": "in_1", "customer": "cus_1"}
-    assert event_facts({}) == event_facts({"data": {"object": [], "reason": {"error_types": [3]}}}) == {}
+    assert event_facts({}) == event_facts({"data": {"object": []}}) == {}
+    assert meter_errors({}) == meter_errors({"data": {"reason": {"error_types": [3, {"sample_errors": [4]}]}}}) == {}

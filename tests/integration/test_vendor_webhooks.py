@@ -4,8 +4,8 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -140,11 +140,11 @@ def settings_for(database_url: str) -> Settings:
     )
 
 
-@pytest_asyncio.fixture
-async def door(database_url: str) -> AsyncIterator[Door]:
+@asynccontextmanager
+async def opened_door(database_url: str, **settings: Any) -> AsyncGenerator[Door]:
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(await open_pool(database_url, size=2, name="test"))
-        ingress = WebhookIngress(settings_for(database_url), router=Queue())
+        ingress = WebhookIngress(settings_for(database_url).model_copy(update=settings), router=Queue())
         await ingress.startup()
         stack.push_async_callback(ingress.shutdown)
         transport = httpx.ASGITransport(ingress)
@@ -158,6 +158,12 @@ async def door(database_url: str) -> AsyncIterator[Door]:
                 customer,
             )
         yield Door(ingress=ingress, http=http, pool=pool, ours=ours, theirs=theirs)
+
+
+@pytest_asyncio.fixture
+async def door(database_url: str) -> AsyncIterator[Door]:
+    async with opened_door(database_url) as opened:
+        yield opened
 
 
 def test_our_signatures_are_those_of_the_vendors_packages() -> None:
@@ -400,27 +406,39 @@ async def test_stripe_s_events_are_kept_once_for_whose_account_they_are_about(do
     assert row["occurred_at"] == datetime.fromtimestamp(1_790_000_000, UTC)
 
 
-async def test_a_report_of_meter_errors_is_of_who_sent_the_events(door: Door) -> None:
+def thin(event_id: str = "evt_thin") -> bytes:
+    """As Stripe tells of meter events it could not count: of none of them, and of nobody."""
     event = {
-        "id": "evt_thin",
+        "id": event_id,
         "object": "v2.core.event",
         "type": "v1.billing.meter.error_report_triggered",
         "created": "2026-11-01T12:00:00.000Z",
-        "data": {
-            "reason": {
-                "error_types": [
-                    {
-                        "code": "meter_event_customer_not_found",
-                        "sample_errors": [{"request": {"identifier": f"call:{door.theirs}:c-1"}}],
-                    }
-                ]
-            }
-        },
+        "livemode": False,
+        "related_object": {"id": "mtr_1", "type": "billing.meter", "url": "/v1/billing/meters/mtr_1"},
     }
-    content = json.dumps(event).encode()
-    headers = {"stripe-signature": stripe_signature(content, STRIPE_SECRET)}
-    assert (await door.http.post("/webhooks/stripe", content=content, headers=headers)).status_code == 200
-    assert await door.kept("stripe") == [(door.theirs, event["type"], 1)]
+    return json.dumps(event).encode()
+
+
+async def test_a_thin_event_about_meters_is_kept_once_for_whoever_asks_what_it_holds(door: Door) -> None:
+    content = thin()
+    for _ in range(2):
+        headers = {"stripe-signature": stripe_signature(content, STRIPE_SECRET)}
+        assert (await door.http.post("/webhooks/stripe", content=content, headers=headers)).status_code == 200
+    [row] = await door.pool.fetch("select * from account_events")
+    assert (row["event_key"], row["deliveries"], row["settled_at"]) == ("evt_thin", 2, None)
+    assert row["occurred_at"] == datetime(2026, 11, 1, 12, tzinfo=UTC)
+    assert await door.kept("stripe") == []
+    figures = door.ingress.figures()
+    assert (figures["received"], figures["unclaimed"]) == (2, 0)
+
+
+async def test_each_of_stripe_s_destinations_has_a_secret_of_its_own(database_url: str) -> None:
+    async with opened_door(database_url, stripe_webhook_secret=SecretStr(f"whsec_classic, {STRIPE_SECRET}")) as door:
+        for secret, status in (("whsec_classic", 200), (STRIPE_SECRET, 200), ("whsec_other", 401), (", ", 401)):
+            content = thin(f"evt_{secret}")
+            headers = {"stripe-signature": stripe_signature(content, secret)}
+            answer = await door.http.post("/webhooks/stripe", content=content, headers=headers)
+            assert answer.status_code == status
 
 
 async def test_an_event_of_nobody_s_account_passes(door: Door) -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 from temporalio import activity
 
-from storage.billing import Billing
+from storage.billing import ENDED, MISSING, Billing
 from workflows.activities.stripe_events import subscribed
 from workflows.billing_contracts import (
     CLOSE_PERIOD,
@@ -15,10 +15,9 @@ from workflows.billing_contracts import (
     Cycle,
     OrganizationRef,
 )
+from workflows.errors import AbsentError
 from workflows.vendors.stripe_api import StripeApi
 
-ENDED: Final = "canceled"
-"""Of a subscription: no period follows the one it is in."""
 CLOSE_AFTER_MS: Final = 45 * 60_000
 """Stripe finalizes an invoice an hour after the period's end, and counts until then what belongs to it."""
 
@@ -43,18 +42,24 @@ class BillingCycles:
     async def turn_period(self, organization: OrganizationRef) -> Cycle:
         """Ask Stripe for the period of the subscription's item, and tell when the last one is to be closed.
 
-        Raises ProviderError while Stripe is away.
+        A subscription that Stripe does not know is at its end: the period it was in is closed as its last. Raises
+        ProviderError while Stripe is away.
         """
         organization_id, at = organization.organization_id, self._now()
         account = await self._billing.account(organization_id)
         if account is None or account.subscription is None:
             return Cycle()
         over, status, held = account.period is None or account.period.end <= at, account.status, account.period
-        if over and status != ENDED and self._stripe is not None:
-            told = subscribed(await self._stripe.subscription(account.subscription))
-            await self._billing.subscribe(organization_id, told, at=at, replaces=False)
-            status, held = told.status, told.period
-        if status == ENDED and held is not None and held.end <= at:
+        if over and status not in ENDED and self._stripe is not None:
+            try:
+                told = subscribed(await self._stripe.subscription(account.subscription))
+            except AbsentError:
+                await self._billing.lose(organization_id, account.subscription, at=at)
+                status = MISSING
+            else:
+                await self._billing.subscribe(organization_id, told, at=at, replaces=False)
+                status, held = told.status, told.period
+        if status in ENDED and held is not None and held.end <= at:
             await self._billing.end_last_period(organization_id, held, at=at)
         period = await self._billing.open_period(organization_id)
         if period is None:

@@ -9,6 +9,7 @@ from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
 from storage.usage_alerts import UsageAlerts
 from storage.wiring import WiringStore
+from workflows.activities.account_events import MeterErrorReports
 from workflows.billing_contracts import (
     APPLY_STRIPE_EVENTS,
     SEND_METER_EVENTS,
@@ -35,6 +36,7 @@ class DutySweep:
         billing: Billing,
         notices: EndpointNotices,
         wired: WiringStore,
+        reports: MeterErrorReports,
         now: Callable[[], int],
     ) -> None:
         self._outbox = outbox
@@ -42,12 +44,16 @@ class DutySweep:
         self._billing = billing
         self._notices = notices
         self._wired = wired
+        self._reports = reports
         self._nudges = nudges
         self._now = now
 
     @activity.defn(name=SWEEP_DUTIES)
     async def sweep_duties(self) -> None:
-        """Have every duty done that is due. Safe to repeat."""
+        """Have every duty done that is due. Safe to repeat.
+
+        Last what is no one organization's: reports of the account, so that a slow Stripe holds up nothing else.
+        """
         for organization_id in await self._outbox.organizations(at=self._now()):
             self._nudges.nudge(organization_id, SEND_METER_EVENTS)
         for organization_id in await self._alerts.organizations():
@@ -59,3 +65,4 @@ class DutySweep:
         asked_before = self._now() - _REPAIRED_AT_ONCE_MS
         for organization_id in await self._wired.repair_organizations(asked_before=asked_before):
             self._nudges.nudge(organization_id, REPAIR_WIRING)
+        await self._reports.read()

@@ -17,6 +17,8 @@ from workflows.vendors.stripe_events import (
     CHECKOUT_COMPLETED,
     INVOICE,
     METER_ERRORS,
+    METER_MISSING,
+    OF_METERS,
     SUBSCRIPTION,
     SUBSCRIPTION_CREATED,
     event_facts,
@@ -27,7 +29,12 @@ _log = structlog.get_logger(__name__)
 _PAGE: Final = 50
 _HUNDREDTH_MICROS: Final = 10_000
 _LIVE: Final = frozenset({"active", "trialing", "past_due", "incomplete"})
-_NAMES: Final = {"invoice.paid": "invoice-paid", "invoice.payment_failed": "payment-failed"}
+_NAMES: Final = {
+    "invoice.paid": "invoice-paid",
+    "invoice.payment_failed": "payment-failed",
+    METER_ERRORS: "usage-not-counted",
+    METER_MISSING: "usage-without-meter",
+}
 
 
 class StripeEvents:
@@ -58,9 +65,10 @@ class StripeEvents:
         return Round(more=len(rows) == _PAGE)
 
     async def _apply(self, organization_id: str, row: StripeRow) -> None:
-        facts = event_facts({**row.body, "type": row.type}) if row.body is not None else row.facts
+        reads_anew = row.body is not None and row.type not in OF_METERS
+        facts = event_facts({**row.body, "type": row.type}) if reads_anew and row.body is not None else row.facts
         note = _note(row, facts)
-        if row.type == METER_ERRORS:
+        if row.type in OF_METERS:
             await self._refuse(organization_id, facts)
         subscription = facts.get("subscription")
         concerns = row.type == CHECKOUT_COMPLETED or row.type.startswith((SUBSCRIPTION, INVOICE))
@@ -70,17 +78,18 @@ class StripeEvents:
         try:
             told = await self._stripe.subscription(subscription)
         except AbsentError:
-            await self._billing.unsubscribe(organization_id, subscription, note=note)
+            await self._billing.lose(organization_id, subscription, at=self._now(), note=note)
             return
         replaces = row.type in {CHECKOUT_COMPLETED, SUBSCRIPTION_CREATED} and told.status in _LIVE
         await self._billing.subscribe(organization_id, subscribed(told), at=self._now(), replaces=replaces, note=note)
 
     async def _refuse(self, organization_id: str, facts: Facts) -> None:
         """Meter events that Stripe took and then could not count."""
-        told = facts.get("identifiers")
-        for identifier in told if isinstance(told, list) else []:
-            error = f"told later: {facts.get('code') or 'no reason'}"
-            await self._outbox.refuse_told(organization_id, str(identifier), error=error, at=self._now())
+        told, errors = facts.get("identifiers"), facts.get("errors")
+        for identifier in map(str, told if isinstance(told, list) else []):
+            code = errors.get(identifier) if isinstance(errors, dict) else None
+            error = f"told later: {code or facts.get('code') or 'no reason'}"
+            await self._outbox.refuse_told(organization_id, identifier, error=error, at=self._now())
 
 
 def subscribed(told: Subscription) -> Subscribed:

@@ -131,6 +131,10 @@ class StripeApi:
         """The subscription as it is now."""
         return _subscription(await _answered(self._client.v1.subscriptions.retrieve_async(subscription_id)))
 
+    async def event(self, event_id: str) -> Mapping[str, Any]:
+        """An event of the thin kind with its contents. Stripe keeps them for 30 days."""
+        return (await _answered(self._client.v2.core.events.retrieve_async(event_id))).to_dict()
+
     async def customer_exists(self, customer: str) -> bool:
         """Whether there is such a customer, and it was not deleted."""
         try:

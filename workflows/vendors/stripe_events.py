@@ -6,6 +6,9 @@ from typing import Any, Final, cast
 from actors.domain.json_types import JSON, Facts
 
 METER_ERRORS: Final = "v1.billing.meter.error_report_triggered"
+METER_MISSING: Final = "v1.billing.meter.no_meter_found"
+OF_METERS: Final = frozenset({METER_ERRORS, METER_MISSING})
+"""Thin events: they come without contents, and may be about many organizations at once."""
 CHECKOUT_COMPLETED: Final = "checkout.session.completed"
 SUBSCRIPTION: Final = "customer.subscription."
 SUBSCRIPTION_CREATED: Final = "customer.subscription.created"
@@ -16,8 +19,7 @@ def event_facts(event: Mapping[str, Any]) -> Facts:
     """The facts of an event, or of one of the thin kind with its data. Total: what cannot be read is left out.
 
     `object`, `customer`, `subscription`, `organization` (what we told Stripe when we made the object), `status`;
-    `amount` (of an invoice, in hundredths), `currency`, `period_start`, `period_end` (seconds); `identifiers` of meter
-    events that Stripe did not take, and `code` why.
+    `amount` (of an invoice, in hundredths), `currency`, `period_start`, `period_end` (seconds).
     """
     data = _mapping(event.get("data"))
     told = _mapping(data.get("object"))
@@ -31,8 +33,6 @@ def event_facts(event: Mapping[str, Any]) -> Facts:
         else _id(told.get("subscription")) or _id(parent.get("subscription")),
         "organization": _organization(told, parent),
         "status": _text(told.get("status")),
-        "identifiers": [*_identifiers(data)],
-        "code": _code(data),
     }
     if kind.startswith(INVOICE):
         found |= {
@@ -53,20 +53,18 @@ def _organization(told: Mapping[str, Any], parent: Mapping[str, Any]) -> str | N
     return next((each for each in named if isinstance(each, str) and each), None)
 
 
-def _identifiers(data: Mapping[str, Any]) -> Sequence[str]:
-    """Of the meter events that an error report names."""
-    samples = [
-        sample
-        for kind in _list(_mapping(data.get("reason")).get("error_types"))
-        for sample in _list(_mapping(kind).get("sample_errors"))
-    ]
-    told = [_mapping(_mapping(sample).get("request")).get("identifier") for sample in samples]
-    return [each for each in told if isinstance(each, str)]
+def meter_errors(event: Mapping[str, Any]) -> dict[str, str]:
+    """Why Stripe could not count meter events, by their identifiers, as far as an event of `OF_METERS` names them.
 
-
-def _code(data: Mapping[str, Any]) -> str | None:
-    kinds = _list(_mapping(data.get("reason")).get("error_types"))
-    return _text(_mapping(kinds[0]).get("code")) if kinds else None
+    It names samples alone: the rest is found by the nightly comparison. Total.
+    """
+    found: dict[str, str] = {}
+    for kind in map(_mapping, _list(_mapping(_mapping(event.get("data")).get("reason")).get("error_types"))):
+        for sample in _list(kind.get("sample_errors")):
+            identifier = _text(_mapping(_mapping(sample).get("request")).get("identifier"))
+            if identifier is not None:
+                found[identifier] = _text(kind.get("code")) or "no reason"
+    return found
 
 
 def _mapping(told: Any) -> Mapping[str, Any]:

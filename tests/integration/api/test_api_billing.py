@@ -1,6 +1,7 @@
 """The account over HTTP, minutes granted, and one number on screen, in the file, in the API and at Stripe (P8)."""
 
 import csv
+import time
 from dataclasses import replace
 from uuid import UUID
 
@@ -109,6 +110,33 @@ async def test_where_to_pay(
         assert told.status_code == 503
     shown = (await client.get(f"{tenant.path}/billing", headers=tenant.credential)).json()
     assert (shown["plan_id"], shown["is_known_to_provider"]) == ("metered", True)
+
+
+async def test_a_subscription_that_is_missing_says_what_to_do_and_may_be_asked_for_again(
+    api: FastAPI, client: Client, services: Services, tenant: Tenant, world: BillingWorld
+) -> None:
+    async def shown() -> tuple[str | None, str | None]:
+        told = (await client.get(f"{tenant.path}/billing", headers=tenant.credential)).json()
+        return told["subscription_status"], told["problem"] and told["problem"]["code"]
+
+    async with running_stripe() as stripe, StripeApi("sk_test", stripe.base_url) as paying:
+        api.state.services = replace(services, provider=replace(services.provider, stripe=paying))
+        lost = await client.post(f"{tenant.path}/billing/refresh", headers=tenant.credential)
+        assert (lost.status_code, lost.json()["subscription_status"]) == (200, "missing")
+        assert "checkout" in lost.json()["problem"]["to_do"]
+        assert await shown() == ("missing", "subscription-missing")
+        again = await client.post(f"{tenant.path}/billing/refresh", headers=tenant.credential)
+        assert again.json() == lost.json()
+        events = (await client.get(f"{tenant.path}/billing/events", headers=tenant.credential)).json()["events"]
+        assert [each["event"] for each in events] == ["subscription-missing"]
+        now = int(time.time())
+        stripe.subscribe(world.subscription, world.customer, start=now, end=now + 86_400, status="past_due")
+        found = await client.post(f"{tenant.path}/billing/refresh", headers=tenant.credential)
+        assert found.json()["subscription_status"] == "past_due"
+        assert await shown() == ("past_due", "payment-due")
+        stripe.failing = 503
+        assert (await client.post(f"{tenant.path}/billing/refresh", headers=tenant.credential)).status_code == 503
+        assert await shown() == ("past_due", "payment-due")
 
 
 async def test_what_happened_to_the_account_is_paged(client: Client, pool: Pool, tenant: Tenant) -> None:

@@ -23,6 +23,7 @@ REPEATABLE: Final = frozenset(
         "POST /v1/invitations/accept",
         "POST /v1/organizations/{organization_id}/live-tickets",
         "POST /v1/organizations/{organization_id}/billing/portal",
+        "POST /v1/organizations/{organization_id}/billing/refresh",
         "POST /v1/organizations/{organization_id}/slots/{call_id}/release",
         "POST /v1/organizations/{organization_id}/incidents/{incident_id}/acknowledge",
         "POST /v1/organizations/{organization_id}/incidents/{incident_id}/resolve",

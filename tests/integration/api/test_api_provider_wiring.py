@@ -90,7 +90,7 @@ async def office(settings: Settings, pool: Pool, tenant: Tenant) -> AsyncIterato
 async def test_what_differs_is_shown_with_the_look_that_found_it(office: Office) -> None:
     told = await office.shown()
     assert (told["open"], told["next_cursor"]) == (1, None)
-    assert (told["check"]["looked_at"], told["check"]["error"]) == (1, None)
+    assert (told["check"]["records"], told["check"]["error"]) == (1, None)
     [finding] = told["findings"]
     assert (finding["kind"], finding["provider_id"], finding["closed_at"]) == ("phone-number", "p-1", None)
     assert finding["aspects"] == ["backoff_plan", "secret", "server_url"]
