@@ -33,6 +33,7 @@ from storage.provider_keys import VAPI, VAPI_PUBLIC, ProviderKeys
 from storage.redis import open_redis
 from storage.sealing import Sealer
 from storage.simulator_store import KEPT_REQUESTS, Document, SimulatorStore
+from workflows.vendors.vapi_wiring import Wiring
 
 VENDORS: Final = frozenset({"vapi", "stripe", "twilio", "resend", "receiver"})
 SCOPE: Final = "simulator:read"
@@ -52,6 +53,8 @@ class Parts:
     """The organizations whose private key of VAPI's a token is."""
     is_public: Callable[[str], Awaitable[bool]] | None = None
     """Whether a token is a public key of one."""
+    wiring_of: Callable[[str], Awaitable[Wiring | None]] | None = None
+    """How VAPI was told to reach us for an organization."""
     issuer: LocalIssuer | None = None
 
 
@@ -114,6 +117,13 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
     async def is_public(token: str) -> bool:
         return token in (await keys.of_all(VAPI_PUBLIC)).values()
 
+    async def wiring_of(organization_id: str) -> Wiring | None:
+        reception = await organizations.reception(organization_id)
+        if reception is None or not reception.secrets:
+            return None
+        url = f"{settings.public_base_url.rstrip('/')}/webhooks/vapi/{organization_id}"
+        return Wiring(url=url, secret=reception.secrets[0].decode())
+
     try:
         async with open_redis(settings.redis_url, name="simulator") as redis:
             store = SimulatorStore(redis, pool)
@@ -131,6 +141,7 @@ async def _open_parts(settings: Settings) -> AsyncGenerator[Parts]:
                     exchange=exchange,
                     account_of=account_of,
                     is_public=is_public,
+                    wiring_of=wiring_of,
                     issuer=local_issuer(settings),
                 )
             finally:
@@ -147,6 +158,15 @@ def _vapi_routers(parts: Parts) -> Sequence[APIRouter]:
         token = token_of(request)
         return await parts.account_of(token) if parts.account_of is not None and token is not None else ()
 
+    async def imported(token: str, record_id: str) -> Document | None:
+        number = await parts.store.number(record_id)
+        if number is None or parts.account_of is None or parts.wiring_of is None:
+            return None
+        if number.organization_id not in await parts.account_of(token):
+            return None
+        wiring = await parts.wiring_of(number.organization_id)
+        return None if wiring is None else {"provider": "twilio", "number": number.number, **wiring.of_number()}
+
     accounts = VapiAccounts(
         memory=parts.store.memory("vapi"),
         # Numbers are imported with the secrets of another vendor's account.
@@ -154,6 +174,7 @@ def _vapi_routers(parts: Parts) -> Sequence[APIRouter]:
         contract=Contract("vapi"),
         api_key=parts.vapi_api_key,
         is_public=parts.is_public,
+        imported=imported,
     )
     vapi = Vapi(
         store=parts.store,

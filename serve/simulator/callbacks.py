@@ -92,8 +92,17 @@ class StripeEvents:
             "request": {"id": None, "idempotency_key": None},
             "type": kind,
         }
-        content = orjson.dumps(event)
-        headers = {"content-type": "application/json", "stripe-signature": stripe_signature(content, self._secret)}
+        self._send(orjson.dumps(event), self._secret)
+
+    def tell_thin(self, event: Document) -> None:
+        """Tell of an event of the second kind: without its contents, which are to be asked for."""
+        if self._secret is not None:
+            thin = {name: value for name, value in event.items() if name != "data"}
+            self._send(orjson.dumps(thin), self._secret)
+
+    def _send(self, content: bytes, secrets: str) -> None:
+        secret = secrets.partition(",")[0].strip()
+        headers = {"content-type": "application/json", "stripe-signature": stripe_signature(content, secret)}
         self._callbacks.begin(self._callbacks.post(f"{self._callbacks.base_url}/webhooks/stripe", content, headers))
 
 

@@ -72,6 +72,8 @@ class Stripe:
                 return meters.meter
             case "GET", ["billing", "meters", _, "event_summaries"]:
                 return meters.summaries
+            case "GET", ["v2", "core", "events", _]:
+                return meters.event
             case "GET", ["prices", _]:
                 return meters.price
             case other:

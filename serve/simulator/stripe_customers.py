@@ -8,7 +8,7 @@ from uuid import uuid4
 from serve.simulator.callbacks import StripeEvents
 from serve.simulator.contract import Checked
 from serve.simulator.stripe_errors import StripeRefusedError, missing
-from serve.simulator.stripe_objects import Subscribed, listed, metered, subscription
+from serve.simulator.stripe_objects import GONE, Subscribed, listed, metered, subscription
 from storage.simulated_vendors import Document, VendorMemory
 from storage.simulator_store import SimulatorStore
 
@@ -70,6 +70,7 @@ class StripeCustomers:
             held = await self.memory.get("subscription", name)
             if held is not None and held["status"] != _CANCELED:
                 await self._end(Subscribed.of(held))
+        await self.memory.put(GONE, customer, {"id": customer})
         await self.memory.drop(_CUSTOMERS, customer)
         await self.memory.remove("customer", customer)
         return {"id": customer, "object": "customer", "deleted": True}

@@ -1,14 +1,20 @@
-"""Stripe's metering: events once by identifier, cancelled within a day, added up by customer."""
+"""Stripe's metering: events once by identifier, cancelled within a day, added up by customer.
+
+What is accepted and then cannot be counted, as of a customer that is gone, is told of later by a thin event.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
+from serve.simulator.callbacks import StripeEvents
 from serve.simulator.contract import Checked
 from serve.simulator.stripe_errors import StripeRefusedError, missing
-from serve.simulator.stripe_objects import METER, METER_EVENT, listed, meter, price
+from serve.simulator.stripe_objects import GONE, METER, METER_EVENT, listed, meter, price
 from storage.simulated_vendors import Document, VendorMemory
+from workflows.vendors.stripe_events import METER_ERRORS
 
 _DAY: Final = 86_400
 _OLDEST: Final = 35 * _DAY
@@ -21,6 +27,7 @@ class StripeMeters:
     """The endpoints around the one meter. `now` is in seconds. Each raises StripeRefusedError."""
 
     memory: VendorMemory
+    events: StripeEvents
     now: Callable[[], int]
 
     async def record(self, asked: Checked) -> Document:
@@ -41,6 +48,9 @@ class StripeMeters:
             "payload": told["payload"],
             "timestamp": timestamp,
         }
+        if await self.memory.get(GONE, customer) is not None:
+            await self._tell_uncounted(identifier, "meter_event_customer_not_found", at=now)
+            return event
         nonce = uuid4().hex
         held = await self.memory.keep_first("event", identifier, {**event, "nonce": nonce})
         if not held.get("cancelled"):
@@ -49,6 +59,36 @@ class StripeMeters:
         if held["nonce"] != nonce:
             raise StripeRefusedError(f"An event already exists with identifier {identifier}.")
         return event
+
+    async def event(self, asked: Checked) -> Document:
+        """A thin event with its contents."""
+        held = await self.memory.get("thin-event", asked.parameters["id"])
+        if held is None:
+            raise missing("event", asked.parameters["id"])
+        return held
+
+    async def _tell_uncounted(self, identifier: str, code: str, *, at: int) -> None:
+        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        sample = {"error_message": "It cannot be counted.", "request": {"identifier": identifier}}
+        report: Document = {
+            "id": f"evt_{uuid4().hex}",
+            "object": "v2.core.event",
+            "type": METER_ERRORS,
+            "created": moment,
+            "livemode": False,
+            "related_object": {"id": METER, "type": "billing.meter", "url": f"/v1/billing/meters/{METER}"},
+            "data": {
+                "developer_message_summary": "There is 1 invalid event.",
+                "reason": {
+                    "error_count": 1,
+                    "error_types": [{"code": code, "error_count": 1, "sample_errors": [sample]}],
+                },
+                "validation_start": moment,
+                "validation_end": moment,
+            },
+        }
+        await self.memory.put("thin-event", report["id"], report)
+        self.events.tell_thin(report)
 
     async def cancel(self, asked: Checked) -> Document:
         told = asked.body

@@ -12,6 +12,9 @@ METER: Final = "mtr_call_seconds"
 METER_EVENT: Final = "call_seconds"
 """What the one meter counts, by the name that its events bear."""
 
+GONE: Final = "gone-customer"
+"""The kind of what is remembered of a customer that was deleted."""
+
 SHORTEST_MONTH: Final = 28
 
 

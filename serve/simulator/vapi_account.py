@@ -31,6 +31,8 @@ class VapiAccounts:
     api_key: str | None
     is_public: Callable[[str], Awaitable[bool]] | None = None
     """Whether a token is a public key, which opens control addresses and nothing here."""
+    imported: Callable[[str, str], Awaitable[Document | None]] | None = None
+    """A number that the account of a token has by its row here alone, as the local stack's own have: its settings."""
 
     def router(self) -> APIRouter:
         """Routes under /vapi."""
@@ -56,7 +58,10 @@ class VapiAccounts:
                 asked = self.contract.check(request.method, path, request.url.query, headers, body)
             except ContractError as wrong:
                 return _fault(400 if wrong.known else 404, str(wrong))
-            return await self._handle(request.method, path.split("/")[1], _account(token), asked)
+            kind, account = path.split("/")[1], _account(token)
+            if kind == "phone-number" and "id" in asked.parameters:
+                await self._remember(token, account, asked.parameters["id"])
+            return await self._handle(request.method, kind, account, asked)
 
         return await self.door.answer(request, respond)
 
@@ -82,8 +87,14 @@ class VapiAccounts:
             await self.memory.remove(kind, record_id)
         return JSONResponse(record)
 
-    async def _create(self, kind: str, account: str, asked: Document) -> Document:
-        identity, now = str(uuid4()), self._now()
+    async def _remember(self, token: str, account: str, record_id: str) -> None:
+        settings = await self.imported(token, record_id) if self.imported is not None else None
+        if settings is None or await self.memory.get("phone-number", record_id) is not None:
+            return
+        await self._create("phone-number", account, settings, identity=record_id)
+
+    async def _create(self, kind: str, account: str, asked: Document, *, identity: str | None = None) -> Document:
+        identity, now = identity or str(uuid4()), self._now()
         times = {"createdAt": now, "updatedAt": now}
         record: Document = {"id": identity, "orgId": str(uuid5(NAMESPACE_URL, account)), **times, **_told(asked)}
         await self.memory.put(kind, identity, {"account": account, "record": record})

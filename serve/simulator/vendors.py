@@ -44,10 +44,11 @@ def _stripe(settings: Settings, store: SimulatorStore, callbacks: Callbacks) -> 
     def now() -> int:
         return int(time.time())
 
+    events = StripeEvents(callbacks, secret=_told(settings.stripe_webhook_secret))
     customers = StripeCustomers(
         store=store,
         memory=memory,
-        events=StripeEvents(callbacks, secret=_told(settings.stripe_webhook_secret)),
+        events=events,
         now=now,
         pages=f"{callbacks.base_url}/simulator/stripe",
     )
@@ -55,7 +56,7 @@ def _stripe(settings: Settings, store: SimulatorStore, callbacks: Callbacks) -> 
         memory=memory,
         door=_door(store, "stripe", named=by_words(store, owner=customers.owner), fault_body=stripe_fault),
         contract=Contract("stripe"),
-        meters=StripeMeters(memory=memory, now=now),
+        meters=StripeMeters(memory=memory, events=events, now=now),
         customers=customers,
         api_key=_told(settings.stripe_secret_key),
     ).router()

@@ -1,6 +1,7 @@
 """Assistants and numbers at the simulated VAPI of the local stack: by the real client, each account its own."""
 
 from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -102,3 +103,21 @@ async def test_a_guarded_call_takes_commands_by_the_public_key_alone(
 
     assert (await command("guarded", credential)).status_code == status
     assert (await command("open", {})).status_code == 200
+
+
+async def test_a_number_of_the_local_stack_is_there_as_vapi_was_told_of_it(
+    vendors: SimulatedVendors, account: VapiAccount
+) -> None:
+    await vendors.pool.execute(
+        "insert into phone_numbers (id, organization_id, number, provider_phone_number_id) values ($1, $2, $3, 'p-1')",
+        uuid4(),
+        UUID(vendors.ours),
+        NUMBER,
+    )
+    ours = Wiring(url=f"{vendors.origin}/webhooks/vapi/{vendors.ours}", secret=SECRET)
+    record = await account.read(VAPI_KEY, "phone-number", "p-1")
+    assert (record["number"], ours.number_differences(record)) == (NUMBER, frozenset())
+    await account.update(VAPI_KEY, "phone-number", "p-1", {"server": {"url": "https://elsewhere.example"}})
+    assert "server_url" in ours.number_differences(await account.read(VAPI_KEY, "phone-number", "p-1"))
+    with pytest.raises(AbsentError):
+        await account.read(f"{VAPI_KEY}-of-others", "phone-number", "p-1")

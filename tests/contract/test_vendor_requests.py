@@ -1,7 +1,7 @@
 """Every request that the clients send, by the real packages, to vendors that refuse what is not in their contract."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,10 +11,13 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from storage.account_events import AccountEvent, AccountEvents
+from tests.fakes.processing_world import until
 from tests.fakes.simulated_vendors import ACCOUNT, RESEND_KEY, STRIPE_KEY, TOKEN, SimulatedVendors, simulated_vendors
 from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
 from workflows.vendors.resend_api import ResendApi
 from workflows.vendors.stripe_api import StripeApi
+from workflows.vendors.stripe_events import meter_errors
 from workflows.vendors.twilio_api import OPTED_OUT, TwilioApi
 
 PRICES = ["price_base", "price_metered"]
@@ -98,6 +101,28 @@ async def test_a_metered_price_leads_to_its_meter(asking: Asking) -> None:
     assert (meter.id, meter.event_name) == ("mtr_call_seconds", "call_seconds")
     with pytest.raises(RefusedError):
         await asking.stripe.meter_of("price_base")
+
+
+async def test_what_stripe_took_and_cannot_count_is_told_thinly_and_asked_for(asking: Asking) -> None:
+    gone = await asking.stripe.create_customer(
+        organization_id=asking.vendors.ours, name="Clinic", email=None, idempotency_key="gone"
+    )
+    await asking.stripe.delete_customer(gone)
+    await asking.meter(gone, 60, "call:o:uncounted")
+    assert await asking.summary(gone) == 0
+
+    async def heard() -> Sequence[AccountEvent]:
+        return await AccountEvents(asking.vendors.pool, "stripe").due(at=2**43, limit=10)
+
+    await until(lambda: _is_true(heard))
+    [event] = await heard()
+    assert meter_errors(await asking.stripe.event(event.key)) == {"call:o:uncounted": "meter_event_customer_not_found"}
+    with pytest.raises(AbsentError):
+        await asking.stripe.event("evt_never")
+
+
+async def _is_true(asked: Callable[[], Awaitable[object]]) -> bool:
+    return bool(await asked())
 
 
 async def test_a_customer_subscribes_once_and_leaves(asking: Asking) -> None:

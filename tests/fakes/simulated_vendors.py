@@ -20,6 +20,7 @@ from storage.redis import open_redis
 from storage.simulator_store import Document, SimulatorStore
 from tests.integration.webhook_door import KEY, Queue
 from tests.running_stack import free_port
+from workflows.vendors.vapi_wiring import Wiring
 
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "token-of-the-account"
@@ -91,6 +92,9 @@ async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator
     async def is_public(token: str) -> bool:
         return token == VAPI_PUBLIC_KEY
 
+    async def wiring_of(organization_id: str) -> Wiring:
+        return Wiring(url=f"{origin}/webhooks/vapi/{organization_id}", secret="secret-of-the-webhook")
+
     async with await open_pool(database_url, size=2, name="test") as pool, open_redis(redis_url) as redis:
         for organization_id in (ours, theirs):
             await pool.execute(
@@ -99,7 +103,13 @@ async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator
 
         @asynccontextmanager
         async def opened() -> AsyncGenerator[Parts]:
-            yield Parts(store=SimulatorStore(redis, pool), verify=verify, account_of=account_of, is_public=is_public)
+            yield Parts(
+                store=SimulatorStore(redis, pool),
+                verify=verify,
+                account_of=account_of,
+                is_public=is_public,
+                wiring_of=wiring_of,
+            )
 
         app = create_simulator(settings, opened)
         root = FastAPI()
