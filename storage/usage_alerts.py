@@ -81,7 +81,16 @@ class UsageAlerts:
         rows = await fetch(self._pool, "usage_alert_recipients", organization_id)
         return [Recipient(**dict(row)) for row in rows]
 
-    async def message(self, organization_id: str, alert: UsageAlert, recipient: Recipient, provider: str) -> Message:
+    async def message(
+        self,
+        organization_id: str,
+        alert: UsageAlert,
+        recipient: Recipient,
+        provider: str,
+        *,
+        subject: str | None,
+        body: str,
+    ) -> Message:
         """The message that carries the warning to the recipient: there is one, whoever asks."""
         message_id = uuid5(recipient.id, f"usage:{alert.period_start}:{alert.percent}")
         (row,) = await fetch(
@@ -93,6 +102,8 @@ class UsageAlerts:
             recipient.channel,
             recipient.address,
             provider,
+            subject,
+            body,
         )
         return Message(id=message_id, created_at=alert.raised_at, status=row["status"], vendor_id=row["vendor_id"])
 
@@ -107,6 +118,10 @@ class UsageAlerts:
     async def settle(self, organization_id: str, message: Message, *, status: str, error: str | None, at: int) -> None:
         """It is not sent, or put back to be sent later."""
         await self._of(organization_id, message, "usage_alert_settle", status, error, moment(at))
+
+    async def suppress(self, organization_id: str, recipient: Recipient, reason: str) -> None:
+        """Nothing is sent to the recipient any more."""
+        await fetch(self._pool, "suppress_address", UUID(organization_id), recipient.channel, recipient.address, reason)
 
     async def told(self, organization_id: str, alert: UsageAlert, *, at: int) -> None:
         """Everybody was told, as far as they can be."""

@@ -16,6 +16,7 @@ SEND_METER_EVENTS = "send_meter_events"
 TELL_USAGE_ALERTS = "tell_usage_alerts"
 APPLY_STRIPE_EVENTS = "apply_stripe_events"
 TELL_DISABLED_ENDPOINTS = "tell_disabled_endpoints"
+RESEND_MESSAGES = "resend_messages"
 SWEEP_DUTIES = "sweep_duties"
 
 USAGE_AGGREGATION_WORKFLOW = "UsageAggregationWorkflow"

@@ -16,6 +16,7 @@ from storage.ledger import Ledger
 from storage.meter import MeterOutbox
 from storage.notifications import Notifications
 from storage.postgres import Pool
+from storage.resends import Resends
 from storage.usage_alerts import UsageAlerts
 from storage.wiring import WiringStore
 from workflows.activities.account_events import PROVIDER, MeterErrorReports
@@ -27,12 +28,14 @@ from workflows.activities.endpoint_notices import DisabledEndpoints
 from workflows.activities.meter_equality import MeterEquality
 from workflows.activities.metering import Metering
 from workflows.activities.provider_wiring import ProviderWiring
+from workflows.activities.resends import RULES, MessageResends
 from workflows.activities.stripe_events import StripeEvents
 from workflows.billing_contracts import BILLING_QUEUE
 from workflows.billing_cycle import BillingCyclesWorkflow, BillingCycleWorkflow
 from workflows.billing_sweep import BillingSweepWorkflow
 from workflows.config import WorkerSettings
 from workflows.duty_nudges import DutyNudges
+from workflows.message_sending import MessageSender
 from workflows.messaging import Messaging
 from workflows.meter_equality import MeterEqualityWorkflow
 from workflows.organization_duty import OrganizationDutyWorkflow
@@ -55,6 +58,7 @@ class BillingActivities:
     equality: MeterEquality
     disabled: DisabledEndpoints
     wiring: ProviderWiring
+    resends: MessageResends
     sweep: DutySweep
 
     @property
@@ -71,6 +75,7 @@ class BillingActivities:
             self.equality.check_meter,
             self.disabled.tell_disabled_endpoints,
             self.wiring.repair_wiring,
+            self.resends.resend_messages,
             self.sweep.sweep_duties,
         ]
 
@@ -97,7 +102,7 @@ async def open_billing(
             key = settings.stripe_secret_key.get_secret_value()
             stripe = await opened.enter_async_context(StripeApi(key, settings.stripe_base_url))
         outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool, cache)
-        notices = EndpointNotices(pool)
+        notices, messages, resends = EndpointNotices(pool), Notifications(pool), Resends(pool, RULES)
         metering = Metering(outbox, stripe, now=now)
         reports = MeterErrorReports(AccountEvents(pool, PROVIDER), stripe, now=now)
         yield BillingActivities(
@@ -108,10 +113,9 @@ async def open_billing(
             events=StripeEvents(account, outbox, stripe, now=now),
             cycles=BillingCycles(account, stripe, now=now, nudge=nudges.nudge),
             equality=MeterEquality(account, outbox, metering, stripe, now=now),
-            disabled=DisabledEndpoints(
-                notices, Notifications(pool), messaging, base_url=settings.public_base_url, now=now
-            ),
+            disabled=DisabledEndpoints(notices, messages, messaging, base_url=settings.public_base_url, now=now),
             wiring=wiring,
+            resends=MessageResends(resends, messages, MessageSender(messages, messaging, now=now), now=now),
             sweep=DutySweep(
                 nudges,
                 outbox=outbox,
@@ -119,6 +123,7 @@ async def open_billing(
                 billing=account,
                 notices=notices,
                 wired=wired,
+                resends=resends,
                 reports=reports,
                 now=now,
             ),

@@ -36,11 +36,11 @@ values ($2, $3, $1, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict (id, created_at) do nothing;
 
 -- name: unsent_notifications
--- Messages about a call that are neither sent nor given up.
+-- Messages about a call that are neither sent nor given up. What is said again is another's business.
 select id, created_at
 from notifications
 where organization_id = $1 and call_id = $2 and created_at = $3 and kind = $4 and vendor_id is null
-    and status in ('pending', 'sending')
+    and status in ('pending', 'sending') and resend_of is null
 order by id;
 
 -- name: notification

@@ -25,8 +25,8 @@ order by recipient.id;
 -- name: usage_alert_message
 -- The message of a warning to a recipient, written once; as it stands.
 with written as (
-    insert into notifications (id, created_at, organization_id, kind, channel, recipient, provider)
-    values ($2, $3, $1, 'usage', $4, $5, $6)
+    insert into notifications (id, created_at, organization_id, kind, channel, recipient, provider, subject, body)
+    values ($2, $3, $1, 'usage', $4, $5, $6, $7, $8)
     on conflict (id, created_at) do nothing
     returning status, vendor_id
 )

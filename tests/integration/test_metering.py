@@ -17,6 +17,7 @@ from storage.billing import Billing
 from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
 from storage.postgres import Pool, open_pool
+from storage.resends import Resends
 from storage.sealing import Sealer
 from storage.times import moment
 from storage.usage_alerts import UsageAlerts
@@ -27,6 +28,7 @@ from tests.integration.billing_world import DAY, MINUTE, BillingWorld
 from workflows.activities.account_events import PROVIDER, MeterErrorReports
 from workflows.activities.duty_sweep import DutySweep
 from workflows.activities.metering import Metering
+from workflows.activities.resends import RULES
 from workflows.billing_contracts import (
     BILLING_QUEUE,
     BILLING_SWEEP_WORKFLOW,
@@ -247,6 +249,7 @@ async def test_senders_started_at_once_take_turns_and_an_outage_is_waited_out(wo
             billing=Billing(world.pool),
             notices=EndpointNotices(world.pool),
             wired=WiringStore(world.pool, Sealer("A" * 43 + "=")),
+            resends=Resends(world.pool, RULES),
             reports=MeterErrorReports(AccountEvents(world.pool, PROVIDER), None, now=lambda: world.now),
             now=lambda: world.now,
         )

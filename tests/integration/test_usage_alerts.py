@@ -142,7 +142,10 @@ async def test_who_opted_out_is_not_written_to_and_a_refusal_holds_up_nobody(wor
     await world.called("call-1", 320 * 60)
     await world.tell_all()
     assert world.got() == (0, 0)
-    assert await world.notifications() == [("email", "suppressed", "complaint"), ("sms", "failed", "21610")]
+    assert await world.notifications() == [("email", "suppressed", "complaint"), ("sms", "suppressed", "opt-out")]
+    assert await world.rows(
+        "select channel, address, reason from suppressions where organization_id = $1 order by channel"
+    ) == [("email", ADDRESS, "complaint"), ("sms", NUMBER, "opt-out")]
     assert await UsageAlerts(world.pool).organizations() == []
 
 

@@ -12,7 +12,7 @@ from storage.usage_alerts import PENDING, SENDING, Message, Recipient, UsageAler
 from workflows.billing_contracts import TELL_USAGE_ALERTS, OrganizationRef, Round
 from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
 from workflows.messaging import Messaging
-from workflows.vendors.twilio_api import SentMessage
+from workflows.vendors.twilio_api import OPTED_OUT, SentMessage
 
 _log = structlog.get_logger(__name__)
 
@@ -42,7 +42,14 @@ class Alerting:
         away = False
         for recipient in await self._alerts.recipients(organization_id):
             provider = "twilio" if recipient.channel == "sms" else "resend"
-            message = await self._alerts.message(organization_id, alert, recipient, provider)
+            message = await self._alerts.message(
+                organization_id,
+                alert,
+                recipient,
+                provider,
+                subject=subject_of(alert) if recipient.channel == "email" else None,
+                body=text_of(alert),
+            )
             if not message.is_open:
                 continue
             try:
@@ -79,8 +86,11 @@ class Alerting:
             else:
                 sent = await self._mail(organization_id, alert, recipient, message)
         except RefusedError as refused:
-            told = refused.code or str(refused)
-            await self._alerts.settle(organization_id, message, status="failed", error=told, at=at)
+            told, status = refused.code or str(refused), "failed"
+            if recipient.channel == "sms" and refused.code == OPTED_OUT:
+                await self._alerts.suppress(organization_id, recipient, "opt-out")
+                told, status = "opt-out", "suppressed"
+            await self._alerts.settle(organization_id, message, status=status, error=told, at=at)
         except AmbiguousError:
             # It stays `sending`: the next attempt looks first, or is known by its key.
             raise
@@ -117,12 +127,17 @@ class Alerting:
         sent = await mailing.api.send_email(
             sender=mailing.sender,
             to=recipient.address,
-            subject=f"{alert.organization_name}: {alert.percent} % of the minutes are used",
+            subject=subject_of(alert),
             text=text_of(alert),
             idempotency_key=f"usage/{message.id}",
             tags={"organization": organization_id, "kind": "usage"},
         )
         return SentMessage(id=sent, status="sent")
+
+
+def subject_of(alert: UsageAlert) -> str:
+    """One line."""
+    return f"{alert.organization_name}: {alert.percent} % of the minutes are used"
 
 
 def text_of(alert: UsageAlert) -> str:

@@ -7,11 +7,13 @@ from temporalio import activity
 from storage.billing import Billing
 from storage.endpoint_notices import EndpointNotices
 from storage.meter import MeterOutbox
+from storage.resends import Resends
 from storage.usage_alerts import UsageAlerts
 from storage.wiring import WiringStore
 from workflows.activities.account_events import MeterErrorReports
 from workflows.billing_contracts import (
     APPLY_STRIPE_EVENTS,
+    RESEND_MESSAGES,
     SEND_METER_EVENTS,
     SWEEP_DUTIES,
     TELL_DISABLED_ENDPOINTS,
@@ -36,6 +38,7 @@ class DutySweep:
         billing: Billing,
         notices: EndpointNotices,
         wired: WiringStore,
+        resends: Resends,
         reports: MeterErrorReports,
         now: Callable[[], int],
     ) -> None:
@@ -44,6 +47,7 @@ class DutySweep:
         self._billing = billing
         self._notices = notices
         self._wired = wired
+        self._resends = resends
         self._reports = reports
         self._nudges = nudges
         self._now = now
@@ -62,6 +66,8 @@ class DutySweep:
             self._nudges.nudge(organization_id, APPLY_STRIPE_EVENTS)
         for organization_id in await self._notices.organizations():
             self._nudges.nudge(organization_id, TELL_DISABLED_ENDPOINTS)
+        for organization_id in await self._resends.organizations(at=self._now()):
+            self._nudges.nudge(organization_id, RESEND_MESSAGES)
         asked_before = self._now() - _REPAIRED_AT_ONCE_MS
         for organization_id in await self._wired.repair_organizations(asked_before=asked_before):
             self._nudges.nudge(organization_id, REPAIR_WIRING)

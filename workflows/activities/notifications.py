@@ -1,7 +1,7 @@
 """People are told of a processed call, each once: by text message and by email."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -12,6 +12,7 @@ from storage.notifications import SENDING, Draft, Message, MessageRef, Notice, N
 from workflows.activities.step_notes import StepNotes
 from workflows.contracts import CallRef
 from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
+from workflows.message_sending import MessageSender
 from workflows.messaging import Messaging
 from workflows.notices import email_subject, email_text, sms_text
 from workflows.step_contracts import (
@@ -23,12 +24,9 @@ from workflows.step_contracts import (
     PlannedNotifications,
     SendOutcome,
 )
-from workflows.vendors.twilio_api import OPTED_OUT, SentMessage
+from workflows.vendors.twilio_api import OPTED_OUT
 
 KIND: Final = "call-completed"
-
-_KEY_REMEMBERED_MS: Final = 23 * 3_600_000
-"""Resend knows an idempotency key for a day; what was sent before that cannot be asked about."""
 
 
 class CallNotifications:
@@ -49,8 +47,7 @@ class CallNotifications:
     ) -> None:
         self._messages = messages
         self._notes = notes
-        self._texting = messaging.texting
-        self._mailing = messaging.mailing
+        self._sender = MessageSender(messages, messaging, now=now)
         self._now = now
 
     @activity.defn(name=PLAN_NOTIFICATIONS)
@@ -87,7 +84,7 @@ class CallNotifications:
             await self._messages.settle(ref, status="suppressed", error=message.suppressed, at=self._now())
             return SendOutcome.WITHHELD
         try:
-            sent = await self._send(ref, message)
+            sent = await self._sender.send(ref, message, kind=KIND, key=f"{KIND}/{ref.id}")
         except RefusedError as refused:
             return await self._refused(order, message, refused)
         except (ProviderUnavailableError, AbsentError) as away:
@@ -107,7 +104,7 @@ class CallNotifications:
 
     def _draft(self, notice: Notice, call_id: str, recipient: Recipient) -> Draft:
         is_text = recipient.channel == "sms"
-        off = self._texting is None if is_text else self._mailing is None
+        off = not self._sender.carries(recipient.channel)
         withheld = (
             {"status": "suppressed", "error": recipient.suppressed}
             if recipient.suppressed is not None
@@ -123,42 +120,6 @@ class CallNotifications:
             body=sms_text(notice, call_id) if is_text else email_text(notice, call_id),
             **withheld,
         )
-
-    async def _send(self, ref: MessageRef, message: Message) -> SentMessage:
-        return await (self._text(ref, message) if message.channel == "sms" else self._mail(ref, message))
-
-    async def _text(self, ref: MessageRef, message: Message) -> SentMessage:
-        texting = self._texting
-        if texting is None:
-            raise RefusedError("no provider is set")
-        if message.attempted_at is not None:
-            since = datetime.fromtimestamp(message.attempted_at / 1000, UTC)
-            found = await texting.api.find_sms(
-                to=message.recipient, sender=texting.sender, since=since, body=message.body
-            )
-            if found is not None:
-                return found
-        await self._messages.attempt(ref, at=self._now())
-        return await texting.api.send_sms(
-            sender=texting.sender, to=message.recipient, body=message.body, status_callback=texting.status_callback
-        )
-
-    async def _mail(self, ref: MessageRef, message: Message) -> SentMessage:
-        mailing = self._mailing
-        if mailing is None:
-            raise RefusedError("no provider is set")
-        if message.attempted_at is not None and self._now() - message.attempted_at > _KEY_REMEMBERED_MS:
-            raise RefusedError("whether it was sent is not known")
-        await self._messages.attempt(ref, at=self._now())
-        sent = await mailing.api.send_email(
-            sender=mailing.sender,
-            to=message.recipient,
-            subject=message.subject or "",
-            text=message.body,
-            idempotency_key=f"{KIND}/{ref.id}",
-            tags={"kind": KIND, "organization": ref.organization_id, "notification": str(ref.id)},
-        )
-        return SentMessage(id=sent, status="sent")
 
     async def _refused(self, order: NotificationRef, message: Message, refused: RefusedError) -> SendOutcome:
         if message.channel == "sms" and refused.code == OPTED_OUT:

@@ -27,6 +27,10 @@ OPTED_OUT: Final = "21610"
 UNREACHABLE: Final = frozenset({"21211", "21214", "21217", "21612", "21614"})
 """The recipient's number is none, or none that messages get to."""
 
+PASSING: Final = frozenset({"30001", "30003", "30008", "30022"})
+"""Why a text message that was taken did not arrive, and another may: a full queue, a telephone that is off, a reason
+that the carrier does not tell, a number that sent too fast."""
+
 # Refused for now, and never processed: too many requests, a queue of ten hours.
 _LATER: Final = frozenset({"20429", "21611"})
 _CLOCKS: Final = timedelta(minutes=2)
