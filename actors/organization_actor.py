@@ -21,6 +21,7 @@ from actors.domain.events import (
     CallProcessed,
     Event,
     IncidentChanged,
+    StaleNoted,
 )
 from actors.domain.judging import incidents_changed
 from actors.domain.local_day import local_date
@@ -131,7 +132,7 @@ class OrganizationActor:
         if decided.marks or any(isinstance(event, IncidentChanged) for event in decided.events):
             await self._commit(decided)
         zone_changed = decided.state.time_zone != self.state.time_zone
-        self._dirty = self._dirty or any(not isinstance(event, BreachesNoted) for event in decided.events)
+        self._dirty = self._dirty or any(not isinstance(event, BreachesNoted | StaleNoted) for event in decided.events)
         self.state = decided.state
         self._note_applied(row_id for row_id, _ in decided.marks)
         if entry:

@@ -11,6 +11,7 @@ from actors.api_limits import Grant, Granting
 from actors.arrivals import Arrivals
 from actors.domain.commands import Forget, InboxRow, Tick
 from actors.domain.json_types import JSON
+from actors.domain.readings import stale_calls
 from actors.domain.slot_ledger import slots_view
 from actors.domain.views import View
 from actors.effect_runner import EffectRunner
@@ -186,7 +187,7 @@ class Shard:
             "slots": len(self._keeper.slots),
             "organizations": len(actors),
             "live_calls": sum(call.is_live for call in calls),
-            "stale_calls": sum(call.stale_at is not None and call.stale_at < now for call in calls),
+            "stale_calls": sum(len(stale_calls(actor.state.calls.values(), now)) for actor in actors),
             "watched": len(self._watched),
             "open_incidents": sum(len(actor.state.alarms.open) for actor in actors),
             "rows_applied": self._rounds.applied,

@@ -14,7 +14,7 @@ _GAUGES: Final[Mapping[str, str]] = {
     "slots": "Slots held",
     "organizations": "Organizations in memory",
     "live_calls": "Calls going on",
-    "stale_calls": "Calls not ended of which nothing was heard for a quarter of an hour",
+    "stale_calls": "Live calls without a sign for a quarter of an hour, or unknown to their provider",
     "lag_ms": "Age of the last applied event when it was applied",
     "highest_epoch": "The greatest epoch among the slots held",
     "waiting_in_mailboxes": "Items that wait in mailboxes",

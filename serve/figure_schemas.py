@@ -94,6 +94,11 @@ class Figures(Schema):
     """The live feed's `counters`."""
 
     live: int
+    stale: int | None = Field(
+        default=None,
+        description="Of the live ones, those without any sign for a quarter of an hour, and those of which their"
+        " provider, asked, knew nothing. Null while the owner is away: Postgres does not know of every sign.",
+    )
     waiting: int
     today: DayFigures
 

@@ -41,10 +41,11 @@ return 1
 def encode(snapshot: Snapshot) -> bytes:
     """The document `{"format":…,"epoch":…,"state":{…}}`, its head in exactly this layout.
 
-    Of the figures it holds the day alone, of the alarms nothing: whoever recovers reads them from Postgres.
+    Of the figures it holds the day alone, of the alarms nothing: whoever recovers reads them from Postgres. What is
+    stale the first tick finds out.
     """
     day = DayCounters(day=snapshot.state.today.day)
-    state = _STATE.dump_json(replace(snapshot.state, today=day), exclude_defaults=True, exclude={"alarms"})
+    state = _STATE.dump_json(replace(snapshot.state, today=day), exclude_defaults=True, exclude={"alarms", "stale"})
     return b'{"format":%d,"epoch":%d,"state":%b}' % (FORMAT, snapshot.epoch, state)
 
 

@@ -257,12 +257,18 @@ class Call:
 
     @property
     def stale_at(self) -> int | None:
-        """From when on it is stale unless another sign comes (ms of our clock); None once it ended.
+        """From when on it is stale unless another sign comes (ms of our clock); None of a call that is not live.
 
-        Last evidence + `STALE_AFTER_MS`. The longest a call may last is no part of it: not every message tells that,
-        and who still speaks is not stale.
+        Last evidence + `STALE_AFTER_MS`, which is when its provider is asked, or as soon as that knew nothing of it:
+        `unconfirmed`. The longest a call may last is no part of it: not every message tells that, and who still speaks
+        is not stale.
         """
-        return None if self.is_ended else self.evidence_at + STALE_AFTER_MS
+        if not self.is_live:
+            return None
+        silent_at = self.evidence_at + STALE_AFTER_MS
+        if self.absent_at is not None and self.absent_at >= self.evidence_at:
+            return min(silent_at, self.absent_at)
+        return silent_at
 
     @property
     def tools_failed(self) -> int:

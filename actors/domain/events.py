@@ -83,6 +83,13 @@ class BreachesNoted:
     cooled: frozenset[Key]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaleNoted:
+    """The stale calls are these, no others. Volatile: the figures tell how many they are."""
+
+    call_ids: frozenset[str]
+
+
 Event: TypeAlias = (
     CallChanged
     | CallHeard
@@ -93,6 +100,7 @@ Event: TypeAlias = (
     | AlarmRulesConfigured
     | IncidentChanged
     | BreachesNoted
+    | StaleNoted
 )
 
 

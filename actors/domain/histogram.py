@@ -1,11 +1,16 @@
 """Counts by size, from which percentiles are read: what was added can be taken out again, in any order."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 # Values below 2^7 are kept exactly; above, the 7 leading bits: a bucket is at most 1/64 of its value wide.
 _KEPT_BITS = 7
+
+
+def nearest_rank(ordered: Sequence[int], percent: int) -> int | None:
+    """The percentile of sorted values: the least that `percent` (1 to 100) of all do not exceed; None of none."""
+    return ordered[(len(ordered) * percent + 99) // 100 - 1] if ordered else None
 
 
 def bucket(value: int) -> int:

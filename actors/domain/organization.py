@@ -40,6 +40,7 @@ from actors.domain.events import (
     Event,
     IncidentChanged,
     OrganizationConfigured,
+    StaleNoted,
     StateRepaired,
     at_version,
 )
@@ -48,7 +49,7 @@ from actors.domain.measured import measured
 from actors.domain.metrics import DayCounters
 from actors.domain.placement import placement_outcome
 from actors.domain.policy import Policy, policy_from
-from actors.domain.readings import measure
+from actors.domain.readings import measure, stale_calls
 from actors.domain.replacing import replaced
 
 
@@ -59,7 +60,8 @@ class Organization:
     Sources in Postgres: `name`, `time_zone`, `policy`: organizations and assistants. `calls`: the fold of the inbox
     rows of each call in order of `apply_sequence`. `today`: the rows of `calls` first seen today or live today
     (`journal_day`), and the inbox for its duplicates and `state-repaired` rows; `used`: sums over the calls of this
-    month, while the plan has a cap. `apply_sequence`: the greatest in the inbox. `alarms` names its own.
+    month, while the plan has a cap. `apply_sequence`: the greatest in the inbox. `alarms` names its own. Volatile:
+    `stale`, the ids of `stale_calls` as of the last tick, without those that gave a sign since.
     """
 
     organization_id: str
@@ -71,6 +73,7 @@ class Organization:
     apply_sequence: int = 0
     calls: Mapping[str, Call] = field(default_factory=dict[str, Call])
     alarms: Alarms = field(default_factory=Alarms)
+    stale: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,13 @@ class Decision:
 
 def decide(state: Organization, command: Command) -> Decision:
     """What `command` makes happen to `state`. Pure and total; the caller has loaded the call if it is known at all."""
+    decision = _decide(state, command)
+    if state.stale and (revived := state.stale & _revived(state, decision.events)):
+        return replace(decision, events=(*decision.events, StaleNoted(call_ids=state.stale - revived)))
+    return decision
+
+
+def _decide(state: Organization, command: Command) -> Decision:
     match command:
         case Observe(call_id=call_id, observation=observation):
             outcome = _unasked(state, command)
@@ -173,6 +183,20 @@ def _observe(before: Call | None, call_id: str, observation: Observation, outcom
     return Decision((CallChanged(call=after, kind=observation.kind),), tuple(effects), outcome)
 
 
+def _revived(state: Organization, events: Sequence[Event]) -> frozenset[str]:
+    """Calls that gave a sign, or are over."""
+    return frozenset(
+        event.call.call_id
+        for event in events
+        if isinstance(event, CallChanged | CallHeard | CallProcessed)
+        and not (
+            event.call.is_live
+            and event.call.call_id in state.calls
+            and event.call.evidence_at == state.calls[event.call.call_id].evidence_at
+        )
+    )
+
+
 def _note_repair(state: Organization, command: NoteRepair) -> Decision:
     counted = StateRepaired(repairs=state.today.repairs + state.today.covers(command.at))
     call = state.calls.get(command.call_id) if command.call_id is not None else None
@@ -200,7 +224,9 @@ def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | 
 def _watch(state: Organization, command: Tick | HandleIncident | ConfigureAlarms) -> Sequence[Event]:
     match command:
         case Tick(at=at):
-            return judge(state.alarms, measure(state, at), organization_id=state.organization_id, at=at)
+            judged = judge(state.alarms, measure(state, at), organization_id=state.organization_id, at=at)
+            stale = stale_calls(state.calls.values(), at)
+            return judged if stale == state.stale else (*judged, StaleNoted(call_ids=stale))
         case HandleIncident():
             return _handle(state.alarms, command)
         case ConfigureAlarms(rules=rules):
@@ -230,7 +256,7 @@ def evolve(state: Organization, events: Sequence[Event]) -> Organization:
 def _evolve(state: Organization, calls: dict[str, Call], events: Sequence[Event], apply_sequence: int) -> Organization:
     # `calls` is the dict inside `state`, private to the caller: a batch copies it once, not once per event.
     name, time_zone, policy, today, used = state.name, state.time_zone, state.policy, state.today, state.used
-    alarms, incidents = state.alarms, dict[Key, Incident]()
+    alarms, incidents, stale = state.alarms, dict[Key, Incident](), state.stale
     for event in events:
         match event:
             case CallChanged(call=call) | CallProcessed(call=call):
@@ -250,6 +276,8 @@ def _evolve(state: Organization, calls: dict[str, Call], events: Sequence[Event]
                 alarms = replace(alarms, own_rules=rules)
             case BreachesNoted():
                 alarms = alarms.noting(event.pending, event.cooled)
+            case StaleNoted(call_ids=call_ids):
+                stale = call_ids
             case _:
                 assert_never(event)
     return replaced(
@@ -261,6 +289,7 @@ def _evolve(state: Organization, calls: dict[str, Call], events: Sequence[Event]
         used=used,
         apply_sequence=apply_sequence,
         alarms=alarms.with_changes(incidents),
+        stale=stale,
     )
 
 

@@ -55,6 +55,15 @@ def measure(state: LiveState, at: int) -> Measure:
     return readings
 
 
+def stale_calls(calls: Iterable[Call], at: int) -> frozenset[str]:
+    """Live calls that are stale at `at` (ms), by `Call.stale_at`. Refused ones only ring until they are told so."""
+    return frozenset(
+        call.call_id
+        for call in calls
+        if (since := call.stale_at) is not None and since < at and not is_refusal(call.admission)
+    )
+
+
 def is_watched(state: LiveState) -> bool:
     """Whether time alone may change a verdict: a call goes on, a message is owed, an incident or a breach stands.
 

@@ -21,8 +21,10 @@ from actors.domain.events import (
     Event,
     IncidentChanged,
     OrganizationConfigured,
+    StaleNoted,
     StateRepaired,
 )
+from actors.domain.histogram import nearest_rank
 from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
 from actors.domain.organization import Organization
@@ -83,7 +85,8 @@ def conversation_view(call: Call) -> View:
         "exact": told is not None,
         "first_word_at": iso(said.first_word_at),
         "turns": len(latencies),
-        "turn_latency_p50_ms": latencies[(len(latencies) - 1) // 2] if latencies else None,
+        "turn_latency_p50_ms": nearest_rank(latencies, 50),
+        "turn_latency_p95_ms": nearest_rank(latencies, 95),
         "turn_latency_max_ms": latencies[-1] if latencies else None,
         "silence_seconds": said.silence_ms / 1000 if said.silence_ms is not None else None,
         "interruptions": said.interruptions,
@@ -120,11 +123,15 @@ def incident_view(incident: Incident) -> View:
 
 
 def counters_view(state: Organization) -> View:
-    """Figures over the whole organization: live and waiting calls now, and those of the day."""
+    """Figures over the whole organization: live, stale and waiting calls now, and those of the day.
+
+    `stale` are among the live ones, see `Call.stale_at`; no sign of them, or none that their provider knows of.
+    """
     # A refused call rings until it is told so: it is shown with its reason, and is not live.
     statuses = Counter(call.status for call in state.calls.values() if not is_refusal(call.admission))
     return {
         "live": sum(statuses[status] for status in LIVE_STATUSES),
+        "stale": len(state.stale),
         "waiting": sum(statuses[status] for status in WAITING_STATUSES),
         "today": day_view(state.today, use=state.today.concurrency.use(state.policy.limits)),
     }
@@ -168,14 +175,14 @@ def event_view(event: Event) -> "View | None":
             return {"type": "organization", "name": event.name, "time_zone": event.time_zone}
         case IncidentChanged():
             return {"type": "incident", "kind": event.kind, "incident": incident_view(event.incident)}
-        case AlarmRulesConfigured() | BreachesNoted():
+        case AlarmRulesConfigured() | BreachesNoted() | StaleNoted():
             return None
         case _:
             assert_never(event)
 
 
 def feed_entry(events: Sequence[Event], state: Organization) -> list[View]:
-    """The views of one round. Of several values of one thing the last stands; figures follow when a call changed.
+    """The views of one round. Of several values of one thing the last stands; figures follow when one of them changed.
 
     A call stands where it was first told, so that what is heard of it comes after it. What was heard before it changed
     is part of what it changed to. Whatever carries a call carries its last record: none is told after a newer one.
@@ -192,7 +199,8 @@ def feed_entry(events: Sequence[Event], state: Organization) -> list[View]:
             views.pop(("evidence", event.call.call_id), None)
         views[key] = view
     entry = list(views.values())
-    if any(view["type"] not in {"evidence", "utterance", "incident"} for view in entry):
+    is_counted = any(view["type"] not in {"evidence", "utterance", "incident"} for view in entry)
+    if is_counted or any(isinstance(event, StaleNoted) for event in events):
         entry.append(counters_update(state))
     return entry
 

@@ -152,6 +152,7 @@ def _counters(board: LiveBoard) -> RenderableType:
     level = today["service_level_share"]
     figures = [
         ("live", str(board.counters["live"])),
+        ("stale", str(stale) if (stale := board.counters.get("stale")) is not None else NOTHING),
         ("waiting", str(board.counters["waiting"])),
         ("peak", peak),
         ("answered", f"{today['answered']} / {today['calls']}"),

@@ -64,6 +64,7 @@ function set(node, name, value) {
 
 const TILES = [
   ["live", "Live now", (c) => c.live],
+  ["stale", "Stale", (c) => c.stale ?? NOTHING],
   ["waiting", "Waiting", (c) => c.waiting],
   ["peak", "Peak today", (c) => (c.today.peak_at ? `${c.today.peak_live} at ${timeOfDay(Date.parse(c.today.peak_at))}` : NOTHING)],
   ["answered", "Answered of calls", (c) => `${c.today.answered} / ${c.today.calls}`],
@@ -73,6 +74,7 @@ const TILES = [
   ["handle", "Handling time", (c) => seconds(c.today.handle_seconds)],
   ["word", "First word, median", (c) => seconds(ofMs(c.today.first_word_p50_ms))],
   ["latency", "Turn latency p95", (c) => seconds(ofMs(c.today.turn_latency_p95_ms))],
+  ["capacity", "Capacity in use", (c) => (c.today.capacity_share === null ? NOTHING : `${Math.round(c.today.capacity_share * 100)} %`)],
   ["talk", "Talk time", (c) => talk(c.today.talk_seconds)],
   ["webhooks", "Webhook lag p95", (c) => seconds(ofMs(c.today.webhook_lag_p95_ms))],
 ];

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from functools import partial
 from random import Random
 from typing import Any
@@ -35,6 +36,7 @@ PATIENCE_SECONDS = 60.0
 START = 1_790_033_400_000
 """Half an hour before midnight in UTC: a clock that jumps lands in another day."""
 HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
 NOTES = ["call-processed", "report-missing", "provider-absent"]
 """What workflows tell of a call."""
 
@@ -157,6 +159,7 @@ class Simulation:
         for door in self.doors:
             await door.answered()
         await self._until_right()
+        self.happened["a call is stale"] += sum(follower.board.counters["stale"] for follower in self.followers)
         await self._judge_what_is_left()
         self.happened["a client starts over"] += sum(follower.snapshots - 1 for follower in self.followers)
 
@@ -371,7 +374,9 @@ class Simulation:
             if follower.board.state() != board.state:
                 theirs, ours = _told(follower.board.state()), _told(board.state)
                 return f"at {board.position} a client has {theirs - ours}, the owner {ours - theirs}"
-            if told := _difference(board.state, self._expected(tenant)) or self._wrong_incidents(tenant):
+            expected = self._expected(tenant)
+            expected["counters"] |= {"stale": self._stale(board.state)}  # pyright: ignore[reportOperatorIssue]
+            if told := _difference(board.state, expected) or self._wrong_incidents(tenant):
                 return told
         return None
 
@@ -408,8 +413,17 @@ class Simulation:
         return None
 
     def _expected(self, tenant: Tenant) -> View:
-        now = START + int(self.loop.time() * 1000) + self.cluster.skew
-        return state_view(tenant.fold(local_date(now, tenant.time_zone)))
+        return state_view(tenant.fold(local_date(self._now, tenant.time_zone)))
+
+    def _stale(self, board: View) -> int:
+        """By the signs that the board itself shows of its calls, for chatter is nowhere else."""
+        calls: Any = board["calls"]
+        return sum(_is_stale(call, self._now) for call in calls)
+
+    @property
+    def _now(self) -> int:
+        """Every clock's moment, once they are right."""
+        return START + int(self.loop.time() * 1000) + self.cluster.skew
 
     async def _judge_what_is_left(self) -> None:
         """Postgres against the fold; then all shards leave, and what they saved against it, too."""
@@ -457,6 +471,17 @@ def _difference(board: View, expected: View) -> str | None:
     if told:
         return f"the owner shows {told}, which nobody called"
     return None if board["counters"] == expected["counters"] else f"{board['counters']} is not {expected['counters']}"
+
+
+def _is_stale(call: dict[str, Any], now: int) -> bool:
+    """A live call that told nothing for a quarter of an hour, or of which its provider has known nothing since."""
+    if call["status"] not in {"ringing", "in-progress", "forwarding"} or (call["admission"] or "").startswith(
+        "refused:"
+    ):
+        return False
+    sign, absent_at = datetime.fromisoformat(call["evidence_at"]), call["absent_at"]
+    is_absent = absent_at is not None and datetime.fromisoformat(absent_at) >= sign
+    return is_absent or now - round(sign.timestamp() * 1000) > 15 * MINUTE_MS
 
 
 def _told(view: View) -> set[str]:

@@ -75,6 +75,8 @@ def test_speech_as_it_is_heard_tells_the_same() -> None:
     assert call.speech.after(SpeechSign(role="user", started=False, at=500)) == call.speech
     view = conversation_view(call)
     assert (view["exact"], view["turn_latency_p50_ms"], view["silence_seconds"]) == (False, 1_100, 5.0)
+    many = conversation_view(replace(call, speech=replace(call.speech, turn_latencies_ms=(*range(40, 0, -1),))))
+    assert [many[f"turn_latency_{each}_ms"] for each in ("p50", "p95", "max")] == [20, 38, 40]
     assert conversation_view(Call(call_id="c", created_at=0, speech=Speech()))["turn_latency_max_ms"] is None
 
 

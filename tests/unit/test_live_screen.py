@@ -1,5 +1,6 @@
 """What the terminal shows, read back as text."""
 
+import re
 from datetime import date
 from io import StringIO
 from typing import Any
@@ -43,7 +44,7 @@ def board(*calls: dict[str, Any]) -> LiveBoard:
         position=Position(1, 1),
         organization={"name": "Demo"},
         calls={each["call_id"]: each for each in calls},
-        counters={"live": 3, "waiting": 2, "today": today},
+        counters={"live": 3, "stale": 1, "waiting": 2, "today": today},
     )
 
 
@@ -78,6 +79,12 @@ def test_figures_show_what_was_measured_and_a_dash_for_what_was_not() -> None:
     for told in ("7 at ", ":22", "9 / 12", "80% of 25", "1.9 s"):
         assert told in text
     assert text.count(NOTHING) == 3
+    figures.counters |= {"live": 31, "stale": 29, "waiting": 27}
+    assert [*re.findall(r"\b(?:31|29|27)\b", shown(figures, Link()))] == ["31", "29", "27"]
+    assert [*re.findall(r"\b(?:live|stale|waiting)\b", shown(figures, Link()))] == ["live", "stale", "waiting"]
+    # Not told: an owner that is away, or of an older release.
+    del figures.counters["stale"]
+    assert shown(figures, Link(state="live", heard_at=NOW)).count(NOTHING) == 4
 
 
 def test_ages_follow_the_servers_clock() -> None:

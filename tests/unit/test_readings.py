@@ -8,13 +8,24 @@ import pytest
 from actors.domain.admission import CONCURRENCY, MonthUse, local_month
 from actors.domain.alarm_rules import DEFAULT_RULES, Metric, Rule, Scope
 from actors.domain.alarms import Alarms
-from actors.domain.call import Call, CallFields, CallStatus
+from actors.domain.call import (
+    LIVE_STATUSES,
+    STALE_AFTER_MS,
+    Call,
+    CallFields,
+    CallStatus,
+    Observation,
+    Source,
+)
+from actors.domain.commands import Command, Hear, Observe, Tick
 from actors.domain.conversation import Conversation, Speech, ToolsFailed
+from actors.domain.events import StaleNoted
 from actors.domain.judging import Reading
 from actors.domain.metrics import DayCounters
-from actors.domain.organization import Organization
+from actors.domain.organization import Organization, decide, evolve
 from actors.domain.policy import Policy
-from actors.domain.readings import is_watched, measure
+from actors.domain.readings import is_watched, measure, stale_calls
+from actors.domain.views import counters_view, feed_entry
 
 AT = 1_790_000_000_000
 
@@ -40,6 +51,20 @@ def state(*calls: Call) -> Organization:
         today=DayCounters(day=date(2026, 1, 1)),
         calls={each.call_id: each for each in calls},
     )
+
+
+ENDED = Observation(
+    kind="status-update",
+    source=Source.STATUS_UPDATE,
+    received_at=AT - 60_000,
+    at=AT,
+    digest="",
+    status=CallStatus.ENDED,
+)
+
+
+def after(before: Organization, command: Command) -> Organization:
+    return evolve(before, decide(before, command).events)
 
 
 def readings(metric: Metric, of: Organization, **values: object) -> dict[str | None, Reading]:
@@ -96,6 +121,35 @@ def test_a_rule_may_watch_one_assistants_calls() -> None:
 def test_a_call_the_provider_does_not_know_is_unconfirmed() -> None:
     assert value(Metric.UNCONFIRMED, call(absent_at=AT)) == 1
     assert value(Metric.UNCONFIRMED, call(absent_at=AT - 50_000)) == 0
+
+
+def test_a_call_is_stale_after_a_quarter_of_an_hour_of_silence_or_once_its_provider_does_not_know_it() -> None:
+    silent = call(heard_at=AT - STALE_AFTER_MS, last_event_at=AT - STALE_AFTER_MS)
+    assert stale_calls([silent], AT) == frozenset()
+    assert stale_calls([silent], AT + 1) == {"a"}
+    assert stale_calls([replace(silent, heard_at=AT)], AT + 1) == frozenset()
+    unknown = call(absent_at=AT - 1)
+    assert (stale_calls([unknown], AT), value(Metric.UNCONFIRMED, unknown)) == ({"a"}, 1)
+    # It spoke since.
+    assert stale_calls([replace(unknown, heard_at=AT)], AT + 1) == frozenset()
+    others = [replace(silent, status=status) for status in CallStatus if status not in LIVE_STATUSES] + [
+        replace(silent, admission=CONCURRENCY)
+    ]
+    assert stale_calls(others, AT + 1) == frozenset()
+
+
+def test_a_tick_counts_what_is_stale_and_the_next_sign_counts_it_no_more() -> None:
+    calls = state(call("a", absent_at=AT - 1), call("b"))
+    ticked = after(calls, Tick(at=AT))
+    assert (counters_view(ticked)["live"], counters_view(ticked)["stale"]) == (2, 1)
+    assert not any(isinstance(event, StaleNoted) for event in decide(ticked, Tick(at=AT + 1)).events)
+    assert counters_view(after(ticked, Hear(call_id="b", at=AT + 1)))["stale"] == 1
+    heard = decide(ticked, Hear(call_id="a", at=AT + 1))
+    spoke = evolve(ticked, heard.events)
+    assert counters_view(spoke)["stale"] == 0
+    assert [view["type"] for view in feed_entry(heard.events, spoke)] == ["evidence", "counters"]
+    over = after(ticked, Observe(call_id="a", observation=ENDED))
+    assert counters_view(over)["stale"] == 0
 
 
 def test_webhook_silence_is_told_apart_from_no_calls() -> None:

@@ -5,6 +5,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from random import Random
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -13,6 +14,7 @@ import pytest_asyncio
 import structlog
 from structlog.testing import capture_logs
 
+from actors.domain.call import STALE_AFTER_MS
 from actors.domain.commands import Forget, Hear, InboxRow
 from actors.domain.organization import Organization, Round, decide_all
 from actors.domain.views import View
@@ -71,6 +73,23 @@ async def test_delivered_rows_are_applied_and_published(world: World, shard: Sha
     assert board is not None
     await until(lambda: f"{world.stream[-1][0]}-{world.stream[-1][1]}" == board.position)
     assert [n for _, n, _ in world.stream] == list(range(len(world.stream))), "no hole"
+
+
+async def test_silence_alone_makes_a_call_stale_and_a_sign_ends_that(world: World, shard: Shard) -> None:
+    await shard.deliver(accepted(world, call_rows(1, "a", world.clock.at)[:2]))
+    await until(lambda: shard.status()["live_calls"] == 1)
+    world.clock.at += 2 * STALE_AFTER_MS
+    await until(lambda: told_stale(world) == 1)
+    assert shard.status()["stale_calls"] == 1
+    await shard.deliver([Delivery(organization_id=ORGANIZATION, item=Hear(call_id="a", at=world.clock.at))])
+    await until(lambda: told_stale(world) == 0)
+    assert shard.status()["stale_calls"] == 0
+
+
+def told_stale(world: World) -> object:
+    """How many calls are stale by the last figures that the feed tells."""
+    figures: Any = [view["counters"] for _, _, views in world.stream for view in views if view["type"] == "counters"]
+    return figures[-1]["stale"] if figures else None
 
 
 @pytest.mark.usefixtures("shard")

@@ -28,7 +28,7 @@ KINDS = {
     *("a dedicated shard is taken away", "Redis forgets everything", "a snapshot is lost"),
     *("clients reconnect", "a client starts over"),
     *("a call is admitted", "a call is refused", "a call is let through unchecked", "nobody answers the door"),
-    "a request is stored unheard",
+    *("a request is stored unheard", "a call is stale"),
     *("rows were applied before", "a shard finds its name taken"),
     *("Postgres refuses a stale owner", "Redis refuses a stale snapshot", "the feed refuses a stale owner"),
 }

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from actors.domain import organization
 from actors.domain.admission import ACCEPTED
 from actors.domain.call import Call, Observation
 from actors.organization_actor import OrganizationActor
@@ -66,7 +67,11 @@ def _falls(call: Call, seen: Observation) -> Call:
     return replace(_MERGE(call, seen), status=seen.status or call.status)
 
 
-MUTATIONS: dict[str, tuple[type, str, Any]] = {
+def _no_calls(*_: Any) -> frozenset[str]:
+    return frozenset()
+
+
+MUTATIONS: dict[str, tuple[object, str, Any]] = {
     "Postgres takes whatever epoch": (Servers, "_holds", _anybody),
     "rows that were applied are taken in again": (OrganizationActor, "_fresh", _all_of),
     "an unanswered commit is believed to have failed": (OrganizationActor, "_catch_up", _believes),
@@ -77,6 +82,7 @@ MUTATIONS: dict[str, tuple[type, str, Any]] = {
     "a caller is told what was not decided": (Requests, "tell", _says_yes),
     "a snapshot loses a field": (Servers, "save", _saves_without_arrivals),
     "an effect is tried once": (Shard, "_sweep_effects", _nothing),
+    "silence changes no figure": (organization, "stale_calls", _no_calls),
 }
 
 
