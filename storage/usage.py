@@ -1,11 +1,11 @@
 """Closed days in `daily_usage`: added up once by the code that counts the live day, read for any range after it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import reduce
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import structlog
@@ -21,6 +21,8 @@ from storage.statements import statement
 from storage.times import milliseconds, moment
 
 log = structlog.get_logger(__name__)
+
+K = TypeVar("K")
 
 DUE_AT_ONCE: Final = 500
 
@@ -120,10 +122,7 @@ def total(kept: Sequence[KeptDay]) -> KeptDay:
     days = [each.figures for each in kept]
     first, last = days[0], days[-1]
     best = max((day.concurrency for day in days), key=lambda each: each.peak)
-    levels: dict[int, int] = {}
-    for day in days:
-        for level, ms in day.concurrency.level_ms.items():
-            levels[level] = levels.get(level, 0) + ms
+    levels = _added(day.concurrency.level_ms for day in days)
     lasted = sum(day.concurrency.closes - day.concurrency.opens for day in days)
     closes = last.concurrency.closes
     sums: dict[str, Any] = {
@@ -132,6 +131,7 @@ def total(kept: Sequence[KeptDay]) -> KeptDay:
     figures = DayCounters(
         day=first.day,
         **sums,
+        outcomes=_added(day.outcomes for day in days),
         first_word=_merged(day.first_word for day in days),
         turn_latency=_merged(day.turn_latency for day in days),
         webhook_lag=_merged(day.webhook_lag for day in days),
@@ -145,12 +145,16 @@ def total(kept: Sequence[KeptDay]) -> KeptDay:
     return KeptDay(figures=figures, use=reduce(CapacityUse.plus, (each.use for each in kept)))
 
 
-def _merged(histograms: Any) -> Histogram:
-    counts: dict[int, int] = {}
-    for each in histograms:
-        for bucket, n in each.counts.items():
-            counts[bucket] = counts.get(bucket, 0) + n
-    return Histogram(counts)
+def _merged(histograms: Iterable[Histogram]) -> Histogram:
+    return Histogram(_added(each.counts for each in histograms))
+
+
+def _added(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:
+    added: dict[K, int] = {}
+    for each in counts:
+        for key, n in each.items():
+            added[key] = added.get(key, 0) + n
+    return added
 
 
 def _kept(day: DayCounters, limits: Limits) -> Mapping[str, Any]:
@@ -163,6 +167,7 @@ def _kept(day: DayCounters, limits: Limits) -> Mapping[str, Any]:
         "peak_concurrency": live.peak,
         "peak_at": moment(live.peak_at).isoformat() if live.peak_at is not None else None,
         "level_ms": _texts(live.level_ms),
+        "attempted_outcomes": dict(day.outcomes),
         "first_word_ms": _texts(day.first_word.counts),
         "turn_latency_ms": _texts(day.turn_latency.counts),
         "webhook_lag_ms": _texts(day.webhook_lag.counts),
@@ -182,6 +187,7 @@ def _day(row: Mapping[str, Any]) -> KeptDay:
     figures = DayCounters(
         day=row["date"],
         **sums,
+        outcomes=row["attempted_outcomes"] or {},
         first_word=Histogram(_numbers(row["first_word_ms"])),
         turn_latency=Histogram(_numbers(row["turn_latency_ms"])),
         webhook_lag=Histogram(_numbers(row["webhook_lag_ms"])),

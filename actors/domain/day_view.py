@@ -49,6 +49,7 @@ def day_view(today: DayCounters, *, use: CapacityUse, until: int | None = None) 
         "attempted": today.attempted,
         "connected_share": _rounded(today.connected_share),
         "voicemails": today.voicemails,
+        "attempted_outcomes": dict(sorted(today.outcomes.items())),
         "contained_share": _rounded(today.contained_share),
         "contained_n": today.concluded,
         "succeeded_share": _rounded(today.succeeded_share),

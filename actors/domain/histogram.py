@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, TypeVar
+
+K = TypeVar("K")
 
 # Values below 2^7 are kept exactly; above, the 7 leading bits: a bucket is at most 1/64 of its value wide.
 _KEPT_BITS = 7
@@ -11,6 +13,18 @@ _KEPT_BITS = 7
 def nearest_rank(ordered: Sequence[int], percent: int) -> int | None:
     """The percentile of sorted values: the least that `percent` (1 to 100) of all do not exceed; None of none."""
     return ordered[(len(ordered) * percent + 99) // 100 - 1] if ordered else None
+
+
+def recounted(counts: Mapping[K, int], removed: Iterable[K], added: Iterable[K]) -> dict[K, int]:
+    """How often each occurs without `removed`, which are in it, and with `added`; what does not is left out."""
+    changed = dict(counts)
+    for key in added:
+        changed[key] = changed.get(key, 0) + 1
+    for key in removed:
+        changed[key] = changed.get(key, 0) - 1
+        if not changed[key]:
+            del changed[key]
+    return changed
 
 
 def bucket(value: int) -> int:
@@ -37,16 +51,7 @@ class Histogram:
         removed, added = tuple(removed), tuple(added)
         if removed == added:
             return self
-        counts = dict(self.counts)
-        for value in added:
-            key = bucket(value)
-            counts[key] = counts.get(key, 0) + 1
-        for value in removed:
-            key = bucket(value)
-            counts[key] = counts.get(key, 0) - 1
-            if not counts[key]:
-                del counts[key]
-        return type(self)(counts)
+        return type(self)(recounted(self.counts, map(bucket, removed), map(bucket, added)))
 
     def percentiles(self, *shares: float) -> list[int | None]:
         """The nearest-rank percentiles: the least value that `share` of all do not exceed; None of nothing.

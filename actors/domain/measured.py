@@ -109,6 +109,15 @@ class Measured(NamedTuple):
         return self.is_attempted and self.ended_reason == VOICEMAIL
 
     @property
+    def outcome(self) -> str | None:
+        """What became of an attempted call: the class of its ended reason, voicemail apart."""
+        if not self.is_attempted:
+            return None
+        if self.ended_reason is None:
+            return EndedClass.UNKNOWN.value
+        return VOICEMAIL if self.is_voicemail else classify(self.ended_reason).ended_class.value
+
+    @property
     def is_concluded(self) -> bool:
         """Answered and ended. Whether a call that goes on is contained nobody knows yet."""
         return self.is_ended and self.answered_at is not None

@@ -5,15 +5,15 @@ Postgres, and replaced when the record changes: duplicates and disorder cannot m
 it was first seen on. What has no denominator is None, never 0 and never all.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from operator import add, sub
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from actors.domain.call import Call
 from actors.domain.concurrency import Concurrency, Span
-from actors.domain.histogram import Histogram
+from actors.domain.histogram import Histogram, recounted
 from actors.domain.local_day import day_bounds
 from actors.domain.measured import Measured, measured
 from actors.domain.replacing import replaced
@@ -107,9 +107,9 @@ class DayCounters:
     among them; `handled` answered and ended, for `handle_ms`; `talk_ms` answered to ended; `silence_ms` of
     `listened_ms`, the talk of calls whose silence is known; `reports_missing` ended calls of which the provider was
     asked for the report, minutes after the end, and had none; `attempted` outbound calls that are over, `connected` and
-    `voicemails` among them; `concluded` answered and ended, `contained` those among them that needed no human;
-    `evaluated` with a verdict of true or false, `succeeded` those with true; `webhooks` that told their time,
-    `clock_skewed` those received before they occurred, `reorders` those overtaken.
+    `voicemails` among them, `outcomes` how many of each `Measured.outcome`; `concluded` answered and ended, `contained`
+    those among them that needed no human; `evaluated` with a verdict of true or false, `succeeded` those with true;
+    `webhooks` that told their time, `clock_skewed` those received before they occurred, `reorders` those overtaken.
 
     `concurrency` is over every call live on the day, whenever it began. `duplicates` (deliveries beyond the first, as
     of the last reading of Postgres) and `repairs` (when memory and Postgres had differed: the day's `state-repaired`
@@ -149,6 +149,7 @@ class DayCounters:
     reorders: int = 0
     duplicates: int = 0
     repairs: int = 0
+    outcomes: Mapping[str, int] = field(default_factory=dict[str, int])
     first_word: Histogram = field(default_factory=Histogram)
     turn_latency: Histogram = field(default_factory=Histogram)
     webhook_lag: Histogram = field(default_factory=Histogram)
@@ -195,9 +196,11 @@ class DayCounters:
             sums = tuple(map(add, sums, map(sub, sums_of(after), old)))
         if not spans:
             return self
-        changed = {
+        changed: dict[str, Any] = {
             name: getattr(self, name) + change for name, change in zip(Sums._fields, sums, strict=True) if change
         }
+        if gone.outcomes != new.outcomes:
+            changed["outcomes"] = recounted(self.outcomes, gone.outcomes, new.outcomes)
         return replaced(
             self,
             **changed,
@@ -283,6 +286,7 @@ class _Values:
     lags: list[int] = field(default_factory=list[int])
     report_delays: list[int] = field(default_factory=list[int])
     tool_latencies: list[int] = field(default_factory=list[int])
+    outcomes: list[str] = field(default_factory=list[str])
 
     def take(self, call: Measured) -> None:
         if (first_word_ms := call.first_word_ms) is not None:
@@ -293,6 +297,8 @@ class _Values:
         if (delay_ms := call.report_delay_ms) is not None and delay_ms >= 0:
             self.report_delays.append(delay_ms)
         self.tool_latencies.extend(call.tool_latencies_ms)
+        if (outcome := call.outcome) is not None:
+            self.outcomes.append(outcome)
 
 
 def _share(part: int, whole: int) -> float | None:

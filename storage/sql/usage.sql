@@ -43,7 +43,7 @@ on conflict (date, organization_id) do update set
     attempted = excluded.attempted, connected = excluded.connected, voicemails = excluded.voicemails,
     concluded = excluded.concluded, contained = excluded.contained, evaluated = excluded.evaluated,
     succeeded = excluded.succeeded, report_delay_ms = excluded.report_delay_ms,
-    tool_latency_ms = excluded.tool_latency_ms, capacity_ms = excluded.capacity_ms,
+    tool_latency_ms = excluded.tool_latency_ms, attempted_outcomes = excluded.attempted_outcomes, capacity_ms = excluded.capacity_ms,
     capacity_used_ms = excluded.capacity_used_ms, saturated_ms = excluded.saturated_ms,
     ended_classes = excluded.ended_classes, computed_at = excluded.computed_at;
 

@@ -218,6 +218,7 @@ def test_outbound_calls_are_connected_when_somebody_answered_and_no_machine() ->
         ],
     )
     assert (figures.attempted, figures.connected, figures.voicemails) == (3, 1, 1)
+    assert figures.outcomes == {"completed": 1, "voicemail": 1, "not-reached": 1}
     assert figures.connected_share == pytest.approx(1 / 3)
 
 

@@ -33,6 +33,7 @@ async def store_day(pool: Pool, tenant: Tenant) -> None:
             f"call-{place}",
             created_at=at,
             status="ended",
+            direction="outbound" if place else "inbound",
             ended_class="completed",
             queued_at=at,
             ringing_at=at,
@@ -70,6 +71,7 @@ async def test_a_closed_day_is_kept_as_the_live_board_left_it(pool: Pool, tenant
     shown = day_view(live, use=live.concurrency.use(limits, CLOSES), until=CLOSES)
     assert day_view(kept.figures, use=kept.use, until=kept.until) == shown
     assert (shown["calls"], shown["peak_live"], shown["duplicates"]) == (3, 2, 1)
+    assert (shown["attempted"], shown["attempted_outcomes"]) == (2, {"completed": 2})
     again = await aggregate_day(pool, tenant.organization_id, YESTERDAY, ZONE)
     assert again == made
     whole = total([kept])
