@@ -131,7 +131,7 @@ async def open_activities(
             recordings = RecordingStore(settings.recordings_url)
             yield Activities(
                 questions=ProviderQuestions(store, rows, vapi, key_of, searchable=searchable),
-                records=CallRecords(store, rows, model=_model(settings)),
+                records=CallRecords(store, rows, notes, model=_model(settings)),
                 copies=RecordingCopies(store, rows, vapi, recordings, notes, key_of=key_of, now=_now),
                 booking=UsageBooking(Ledger(pool), now=_now, nudge=billing.nudges.nudge),
                 billing=billing,

@@ -120,8 +120,12 @@ async def test_a_model_that_is_away_delays_messages_for_two_minutes_and_what_rul
             assert await world.finish() == "processed"
             await world.keep_history("model-away")
         assert {source for source, _ in await items(world)} == {"rules"}
-        [note] = await world.fetch("select facts from webhook_inbox where type = 'step-failed'")
-        assert note["facts"]["details"] == {"step": "find_actions", "reason": "given up"}
+        noted = await world.fetch("select type, facts from webhook_inbox where type like 'step-%' order by id")
+        assert [(note["type"], note["facts"]["details"]["step"]) for note in noted] == [
+            ("step-delayed", "find_actions"),
+            ("step-failed", "find_actions"),
+        ]
+        assert noted[1]["facts"]["details"]["reason"] == "given up"
         assert len(model.asked) > 2
 
 

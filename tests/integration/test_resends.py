@@ -218,3 +218,15 @@ async def test_who_opted_out_meanwhile_is_not_written_to(world: ResendWorld) -> 
     world.now += 6 * MINUTE
     await world.look()
     assert world.vendors.texts == []
+
+
+async def test_a_late_report_of_the_call_does_not_send_what_is_being_sent_again(world: ResendWorld) -> None:
+    identity = await world.sent("SM-first")
+    await world.fails("SM-first", "30003")
+    world.now += 6 * MINUTE
+    assert await world.resends.plan(world.organization_id, at=world.now, limit=10) == 1
+    [row] = await world.pool.fetch("select created_at from notifications where id = $1", identity)
+    at = row["created_at"]
+    unsent = await Notifications(world.pool).plan(world.organization_id, "call-1", "call-completed", at, [])
+    assert unsent == []
+    assert len(await world.resends.open(world.organization_id, at=world.now, limit=10)) == 1

@@ -5,6 +5,7 @@ from temporalio import activity
 from storage.processing import ProcessingStore
 from workflows.action_items import action_items, kept_texts
 from workflows.activities.internal_rows import InternalRow, InternalRows
+from workflows.activities.step_notes import StepNotes
 from workflows.call_report import CallReport, read_report
 from workflows.contracts import (
     ANNOUNCE_PROCESSED,
@@ -14,6 +15,7 @@ from workflows.contracts import (
     CallRef,
     ProcessedNote,
 )
+from workflows.errors import ProviderUnavailableError
 from workflows.step_contracts import FIND_ACTIONS, ItemsOutcome
 from workflows.vendors.action_model import ActionModel
 
@@ -21,9 +23,12 @@ from workflows.vendors.action_model import ActionModel
 class CallRecords:
     """Activities that touch Postgres alone: run as local activities. Each is safe to repeat."""
 
-    def __init__(self, store: ProcessingStore, rows: InternalRows, *, model: ActionModel | None = None) -> None:
+    def __init__(
+        self, store: ProcessingStore, rows: InternalRows, notes: StepNotes, *, model: ActionModel | None = None
+    ) -> None:
         self._store = store
         self._rows = rows
+        self._notes = notes
         self._model = model
 
     @activity.defn(name=STORE_TRANSCRIPT)
@@ -69,7 +74,11 @@ class CallRecords:
         report = await self._report(call)
         if self._model is None or not report.transcript:
             return
-        texts = kept_texts(await self._model.find(report.transcript))
+        try:
+            texts = kept_texts(await self._model.find(report.transcript))
+        except ProviderUnavailableError as away:
+            await self._notes.delayed(call, FIND_ACTIONS, str(away))
+            raise
         await self._store.replace_actions(call.organization_id, call.call_id, source="model", texts=texts)
 
     @activity.defn(name=ANNOUNCE_PROCESSED)
