@@ -65,12 +65,9 @@ def stale_calls(calls: Iterable[Call], at: int) -> frozenset[str]:
 
 
 def is_watched(state: LiveState) -> bool:
-    """Whether time alone may change a verdict: a call goes on, a message is owed, an incident or a breach stands.
-
-    So may what the provider was found to keep, for which no call has to be there.
-    """
+    """Whether time alone may change a verdict: a call goes on, a message is owed, an incident or a breach stands."""
     alarms = state.alarms
-    return bool(alarms.incidents or alarms.pending or state.policy.wiring_differences) or any(
+    return bool(alarms.incidents or alarms.pending) or any(
         call.is_live or _is_owed(call) for call in state.calls.values()
     )
 

@@ -22,6 +22,8 @@ class MessageServer:
     failing: int | None = None
     code: int = 0
     hanging_up: bool = False
+    unlistable: bool = False
+    """It does not say what it sent."""
     attempts: list[str] = field(default_factory=list[str])
 
     async def text(self, request: web.Request) -> web.Response:
@@ -43,6 +45,8 @@ class MessageServer:
         return web.json_response(made, status=201)
 
     async def listed(self, request: web.Request) -> web.Response:
+        if self.unlistable:
+            return web.json_response({"code": 20429, "message": "told to"}, status=429)
         wanted = request.query.get("To")
         found = [each for each in reversed(self.texts) if each["to"] == wanted]
         return web.json_response({"messages": found, "next_page_uri": None, "page": 0, "page_size": 100})

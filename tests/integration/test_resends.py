@@ -182,6 +182,10 @@ async def test_an_answer_that_is_lost_sends_nothing_twice(world: ResendWorld) ->
     first = {**text, "sid": "SM-first", "date_created": format_datetime(datetime.now(UTC) - timedelta(minutes=1))}
     world.vendors.texts.insert(0, first)
     world.vendors.hanging_up = False
+    world.vendors.unlistable = True
+    world.now += MINUTE
+    assert (await world.look()).pause_seconds is not None, "what became of it is not known yet"
+    world.vendors.unlistable = False
     world.now += MINUTE
     assert await world.look() == Round()
     assert (len(world.vendors.texts), len(world.vendors.emails)) == (2, 1)
