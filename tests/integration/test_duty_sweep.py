@@ -1,6 +1,6 @@
 """What is due and nobody was told of is found, and somebody is there to do it."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,10 +157,11 @@ async def test_every_duty_and_every_scheduled_workflow_has_a_worker(
         open_activities(calls.settings) as activities,
     ):
         workers = [each for each in build_workers(client, activities) if isinstance(each, Worker)]
-    by_queue = {worker.task_queue: worker.config() for worker in workers}
-    assert _names(by_queue[BILLING_QUEUE].get("activities", ()), "__temporal_activity_definition") >= DUTIES
+    by_queue: dict[str, Mapping[str, Any]] = {worker.task_queue: {**worker.config()} for worker in workers}
+    activities_of_duties = _names(by_queue[BILLING_QUEUE]["activities"], "__temporal_activity_definition")
+    assert activities_of_duties >= DUTIES
     for each in SCHEDULES:
-        workflows = _names(by_queue[each.task_queue].get("workflows", ()), "__temporal_workflow_definition")
+        workflows = _names(by_queue[each.task_queue]["workflows"], "__temporal_workflow_definition")
         assert each.workflow in workflows
         assert each.catch_up
 
