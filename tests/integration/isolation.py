@@ -17,7 +17,7 @@ from storage.tenant import Claims
 from tests.integration.tenant_rows import ACTOR, Values, add_row, insert, new_row
 
 Verb: TypeAlias = Literal["select", "insert", "update", "delete", "truncate"]
-Least: TypeAlias = Literal["anybody", "viewer", "supervisor", "admin", "self"] | None
+Least: TypeAlias = Literal["anybody", "viewer", "supervisor", "admin", "owner", "self"] | None
 """Who may: any user, a member from this role on, the person itself; None is nobody, whom no grant reaches either."""
 
 VERBS: Final[Sequence[Verb]] = ("select", "insert", "update", "delete", "truncate")
@@ -98,6 +98,8 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "early_words": _CLOSED,
     "endpoint_events": _CLOSED,
     "account_events": _CLOSED,
+    "onboardings": Access(select="viewer", insert="owner"),
+    "onboarding_steps": _READ,
 }
 
 

@@ -63,6 +63,14 @@ _BESIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "idempotency_keys": {"actor": lambda: ACTOR},
     "delivery_replays": {"until": lambda: datetime.now(UTC) + timedelta(days=1), "requested_by": lambda: ACTOR},
     "outbound_calls": {"requested_by": lambda: ACTOR},
+    "onboardings": {
+        "country": lambda: "US",
+        "requested_by": lambda: ACTOR,
+        # One may be under way: that is the one that is tried.
+        "state": lambda: "completed",
+        "finished_at": lambda: datetime.now(UTC),
+    },
+    "onboarding_steps": {"state": lambda: "done"},
     "archive_parts": {"month": lambda: date(2000 + next(_numbers), 1, 1)},
     "wiring_findings": {"kind": lambda: "assistant"},
     "minute_grants": {"month": lambda: date(2000 + next(_numbers), 1, 1), "granted_by": lambda: ACTOR},
