@@ -45,6 +45,7 @@ from workflows.contracts import CALL_PROCESSING_QUEUE, RECORDINGS_QUEUE
 from workflows.delivery_worker import DeliveryParts, Running, delivery_workers, open_deliveries
 from workflows.messaging import open_messaging
 from workflows.notifications_worker import notifications_worker
+from workflows.onboarding_worker import OnboardingActivities, onboarding_workers, open_onboarding
 from workflows.reconciliation_worker import reconciliation_worker
 from workflows.schedules import ensure_schedules
 from workflows.search_attributes import register_search_attributes
@@ -74,6 +75,7 @@ class Activities:
     reconciliation: Reconciliation
     wiring: ProviderWiring
     deliveries: DeliveryParts
+    onboarding: OnboardingActivities
     notifications: CallNotifications
     notes: StepNotes
 
@@ -118,6 +120,7 @@ async def open_activities(
             VapiAccount(settings.vapi_base_url) as account,
             open_messaging(settings) as messaging,
             open_deliveries(settings) as deliveries,
+            open_onboarding(settings, pool, messaging, cache=cache, now=_now) as onboarding,
             AsyncExitStack() as opened,
         ):
             desk = WiringDesk(wired, account, key_of=key_for, base_url=settings.public_base_url, now=_now)
@@ -140,6 +143,7 @@ async def open_activities(
                 ),
                 wiring=wiring,
                 deliveries=deliveries,
+                onboarding=onboarding,
                 notifications=CallNotifications(Notifications(pool), notes, messaging=messaging, now=_now),
                 notes=notes,
             )
@@ -199,6 +203,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         billing_worker(client, activities.billing, **shared),
         reconciliation_worker(client, activities.reconciliation, activities.wiring, **shared),
         *delivery_workers(client, activities.deliveries, shared),
+        *onboarding_workers(client, activities.onboarding, shared),
         notifications_worker(client, activities.notifications, **shared),
     )
 

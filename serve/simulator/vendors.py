@@ -63,10 +63,16 @@ def _stripe(settings: Settings, store: SimulatorStore, callbacks: Callbacks) -> 
 
 
 def _twilio(settings: Settings, store: SimulatorStore, callbacks: Callbacks) -> APIRouter:
-    token = _told(settings.twilio_auth_token)
+    token, memory = _told(settings.twilio_auth_token), store.memory("twilio")
+
+    async def owner(words: Sequence[str]) -> Sequence[str]:
+        """What numbers of these ids are called, which may name whose they are."""
+        bought = await memory.documents("number", [word for word in words if word.startswith("PN")])
+        return [word for each in bought for word in each["friendly_name"].split()]
+
     return twilio.Twilio(
-        memory=store.memory("twilio"),
-        door=_door(store, "twilio", named=by_words(store), fault_body=twilio.twilio_fault),
+        memory=memory,
+        door=_door(store, "twilio", named=by_words(store, owner=owner), fault_body=twilio.twilio_fault),
         contract=Contract("twilio"),
         statuses=TwilioStatuses(callbacks, token=token),
         token=token,

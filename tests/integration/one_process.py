@@ -54,6 +54,18 @@ async def product(
     folder: Path, *, database_url: str, redis_url: str, temporal_address: str
 ) -> AsyncGenerator[dict[str, object]]:
     """The running product on a migrated database; yields what dev.json would hold, which is also in `folder`."""
+    async with running(folder, database_url=database_url, redis_url=redis_url, temporal_address=temporal_address) as (
+        _,
+        published,
+    ):
+        yield published
+
+
+@asynccontextmanager
+async def running(
+    folder: Path, *, database_url: str, redis_url: str, temporal_address: str, workers: bool = True
+) -> AsyncGenerator[tuple[Settings, dict[str, object]]]:
+    """The same with its settings, and without Temporal's workers if somebody else runs them."""
     http = _listener()
     base_url = f"http://127.0.0.1:{http.getsockname()[1]}"
     settings = Settings.model_validate(
@@ -92,13 +104,15 @@ async def product(
         )
         await hub.start()
         resources.push_async_callback(hub.stop)
-        await _start_workers(settings, router, resources)
+        if workers:
+            await _start_workers(settings, router, resources)
         await _start_http(settings, router, http, resources)
-        yield {
+        published = {
             **credentials.published(),
             "base_url": base_url,
             "live_url": f"ws://127.0.0.1:{hub.port}",
         }
+        yield settings, published
 
 
 async def _start_workers(settings: Settings, router: ShardRouter, resources: AsyncExitStack) -> None:

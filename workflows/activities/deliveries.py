@@ -1,8 +1,7 @@
 """Deliveries are written, attempted, and sent again."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
@@ -12,6 +11,7 @@ from temporalio import activity
 from storage.deliveries import AttemptOutcome, Begun, DeliveryKey, DeliveryStore, Failed, Status, Waiting
 from storage.delivery_writing import DeliveryWriter
 from storage.errors import StorageUnavailableError
+from workflows.activities.beating import beating
 from workflows.contracts import CallRef
 from workflows.delivery_contracts import (
     ATTEMPT_DELIVERY,
@@ -32,7 +32,6 @@ from workflows.errors import RefusedError
 from workflows.vendors.webhook_sender import Sent, WebhookSender
 
 _PAGE: Final = 100
-_BEAT_SECONDS: Final = 3.0
 # An answer is worth some patience: when it cannot be written down, the endpoint is sent the same once more.
 _WRITE_AGAIN_AFTER: Final[Sequence[float]] = (0.2, 0.5, 1.0, 2.0, 4.0)
 
@@ -58,7 +57,7 @@ class DeliveryAttempts:
         Safe to repeat; one whose maker died after it was sent reaches the endpoint twice, under the same message id.
         Times are Temporal's.
         """
-        async with _beating():
+        async with beating():
             return await self._attempt(order)
 
     async def _attempt(self, order: AttemptOrder) -> AttemptReport:
@@ -143,22 +142,6 @@ class DeliveryWriting:
         replay = position.replay
         await self._writer.replay_done(replay.organization_id, replay.replay_id, deliveries=position.deliveries)
         return position
-
-
-@asynccontextmanager
-async def _beating() -> AsyncGenerator[None]:
-    """Signs of life while it lasts, so that Temporal knows soon when this process is no more."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(_BEAT_SECONDS)
-            activity.heartbeat()
-
-    beating = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        beating.cancel()
 
 
 def _outcome(sent: Sent, order: AttemptOrder, *, at: datetime) -> AttemptOutcome:
