@@ -12,6 +12,7 @@ from serve.problems import MAX_BODY_BYTES
 
 TAGS: Final[Sequence[dict[str, Any]]] = (
     {"name": "organizations", "description": "Settings, and how webhooks do today."},
+    {"name": "onboarding", "description": "Setting an organization up at its vendors, step by step."},
     {"name": "calls", "description": "Calls going on, calls of a date range, one call with everything known of it."},
     {"name": "slots", "description": "What holds each concurrency slot, and releasing one."},
     {"name": "dashboard", "description": "What a page shows before the live feed takes over."},
