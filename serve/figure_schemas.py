@@ -57,8 +57,9 @@ class DayFigures(Schema):
     attempted: int = Field(description="Outbound calls that were placed and are over.")
     connected_share: float | None = Field(description="Answered, voicemail apart / attempted")
     voicemails: int
+    # With a default, as an owner of the release before does not tell it.
     attempted_outcomes: dict[str, int] = Field(
-        description="How many of the attempted ended for a reason of each class; voicemail is apart."
+        default={}, description="How many of the attempted ended for a reason of each class; voicemail is apart."
     )
     contained_share: float | None = Field(
         description="Without a transfer, and the caller did not hang up within 10 s of the answer / contained_n"
