@@ -41,6 +41,7 @@ def _page(document: Mapping[str, Any]) -> Iterable[str]:
     title = escape(document["info"]["title"])
     yield f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title} API</title>'
     yield '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="/docs/style.css">'
+    yield '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
     yield f"<h1>{title} API</h1>"
     for paragraph in document["info"]["description"].split("\n\n"):
         yield f"<p>{_prose(paragraph)}</p>"
@@ -77,9 +78,7 @@ def _schema(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_schema(each) for each in schema["anyOf"])
     told = [f"<code>{escape(str(schema['type']))}</code>"] if "type" in schema else []
-    told += [
-        f"{name} {escape(str(schema[name]))}" for name in ("enum", "minimum", "maximum", "default") if name in schema
-    ]
+    told += [f"{name} {escape(str(schema[name]))}" for name in _SHOWN if name in schema]
     return " ".join(told)
 
 
