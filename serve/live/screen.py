@@ -19,7 +19,9 @@ STALE_AFTER_MS: Final = 10_000
 ENDED_SHOWN: Final = 6
 ALARMS_SHOWN: Final = 5
 FEWEST_SHOWN: Final = 3
-_FRAME_LINES: Final = 7
+_IN_A_ROW: Final = 6
+"""Figures that a terminal of 80 columns has room for."""
+_FRAME_LINES: Final = 9
 """Header, figures in their box, the table's head, and what is not shown."""
 _TRAY_TITLE_LINES: Final = 2
 NOTHING: Final = "\N{EN DASH}"
@@ -165,10 +167,11 @@ def _counters(board: LiveBoard) -> RenderableType:
         ("talk", f"{minutes:,.1f} min"),
     ]
     grid = Table.grid(expand=True)
-    for _ in figures:
+    for _ in range(_IN_A_ROW):
         grid.add_column(justify="center", ratio=1, no_wrap=True)
-    grid.add_row(*(Text(value, style="bold") for _, value in figures))
-    grid.add_row(*(Text(name, style="dim") for name, _ in figures))
+    for row in (figures[at : at + _IN_A_ROW] for at in range(0, len(figures), _IN_A_ROW)):
+        grid.add_row(*(Text(value, style="bold") for _, value in row))
+        grid.add_row(*(Text(name, style="dim") for name, _ in row))
     return Panel(grid, border_style="dim")
 
 

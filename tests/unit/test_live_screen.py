@@ -48,9 +48,9 @@ def board(*calls: dict[str, Any]) -> LiveBoard:
     )
 
 
-def shown(board: LiveBoard, link: Link, now: int = NOW, *, lines: int = 50) -> str:
+def shown(board: LiveBoard, link: Link, now: int = NOW, *, lines: int = 50, width: int = 140) -> str:
     text = StringIO()
-    Console(width=140, file=text).print(render(board, link, now, lines=lines))
+    Console(width=width, file=text).print(render(board, link, now, lines=lines))
     return text.getvalue()
 
 
@@ -85,6 +85,15 @@ def test_figures_show_what_was_measured_and_a_dash_for_what_was_not() -> None:
     # Not told: an owner that is away, or of an older release.
     del figures.counters["stale"]
     assert shown(figures, Link(state="live", heard_at=NOW)).count(NOTHING) == 4
+
+
+def test_figures_keep_their_words_in_a_terminal_of_80_columns() -> None:
+    figures = board(call())
+    figures.counters["today"] |= {"peak_live": 12, "peak_at": "2025-12-31T11:22:33.000Z"}
+    text = shown(figures, Link(state="live", heard_at=NOW), width=80)
+    for told in ("12 at ", "first word", "latency p95", "handling", "1.5 min"):
+        assert told in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def test_ages_follow_the_servers_clock() -> None:
