@@ -133,6 +133,7 @@ async def open_billing(
 def billing_worker(client: Client, activities: BillingActivities, **options: Any) -> Worker:
     """The worker, not running yet."""
     activities.nudges.use(client)
+    told: dict[str, Any] = {"max_concurrent_activities": _MAX_ACTIVITIES, **options}
     return Worker(
         client,
         task_queue=BILLING_QUEUE,
@@ -145,6 +146,5 @@ def billing_worker(client: Client, activities: BillingActivities, **options: Any
             MeterEqualityWorkflow,
         ],
         activities=activities.registered,
-        max_concurrent_activities=_MAX_ACTIVITIES,
-        **options,
+        **told,
     )

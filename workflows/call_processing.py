@@ -14,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
         CALL_CHANGED,
         CALL_PROCESSING_WORKFLOW,
         NOTE_REPORT_MISSING,
+        POSTGRES_RETRY,
+        POSTGRES_TIMEOUT,
         PROVIDER_RETRY,
         PROVIDER_TIMEOUT,
         READ_PROGRESS,
@@ -38,6 +40,9 @@ MAX_SILENT_ASKS = 9
 """The last is asked after 511 quiet times of silence: five days, at fifteen minutes each."""
 SHOWN_AFTER_MS = 5_000
 """What takes longer than that is shown to whoever looks for calls that wait. Each showing is a write at Temporal."""
+
+ANNOUNCED_ONCE_DURABLE = "announced-once-durable"
+"""Runs that began before announce within a workflow task."""
 
 
 @workflow.defn(name=CALL_PROCESSING_WORKFLOW)
@@ -156,7 +161,13 @@ class CallProcessingWorkflow:
             reports=progress.reports,
             failed=[*failed],
         )
-        await run_local(ANNOUNCE_PROCESSED, note)
+        if not workflow.patched(ANNOUNCED_ONCE_DURABLE):
+            await run_local(ANNOUNCE_PROCESSED, note)
+            return
+        # Not local: a run that finds the call announced begins nothing, so Temporal must hold what is under way first.
+        await workflow.execute_activity(
+            ANNOUNCE_PROCESSED, note, start_to_close_timeout=POSTGRES_TIMEOUT, retry_policy=POSTGRES_RETRY
+        )
 
     async def _ask(self, call: CallRef, *, ended: bool) -> Answer:
         question = Question(

@@ -13,10 +13,10 @@ _MAX_SENDING = 20
 
 def notifications_worker(client: Client, activities: CallNotifications, **options: Any) -> Worker:
     """The worker, not running yet."""
+    told: dict[str, Any] = {"max_concurrent_activities": _MAX_SENDING, **options}
     return Worker(
         client,
         task_queue=NOTIFICATIONS_QUEUE,
         activities=[activities.send_notification],
-        max_concurrent_activities=_MAX_SENDING,
-        **options,
+        **told,
     )

@@ -15,6 +15,8 @@ from workflows.wiring_contracts import WIRING_AT_ONCE
 
 def reconciliation_worker(client: Client, activities: Reconciliation, wiring: ProviderWiring, **options: Any) -> Worker:
     """The worker, not running yet."""
+    # So that the nightly look takes no place of a reconciliation's.
+    told: dict[str, Any] = {"max_concurrent_activities": AT_ONCE + WIRING_AT_ONCE, **options}
     return Worker(
         client,
         task_queue=RECONCILIATION_QUEUE,
@@ -25,7 +27,5 @@ def reconciliation_worker(client: Client, activities: Reconciliation, wiring: Pr
             wiring.list_wired,
             wiring.check_wiring,
         ],
-        # So that the nightly look takes no place of a reconciliation's.
-        max_concurrent_activities=AT_ONCE + WIRING_AT_ONCE,
-        **options,
+        **told,
     )

@@ -164,6 +164,12 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         "workflow_runner": UnsandboxedWorkflowRunner(),
         **options,
     }
+    of_processing: dict[str, Any] = {
+        "max_concurrent_activities": _MAX_ACTIVITIES,
+        "max_concurrent_local_activities": _MAX_ACTIVITIES,
+        **shared,
+    }
+    of_copying: dict[str, Any] = {"max_concurrent_activities": _MAX_COPIES, **shared}
     questions, records, copies = activities.questions, activities.records, activities.copies
     deliveries = activities.deliveries.writing(client)
     processing = Worker(
@@ -186,16 +192,13 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
             activities.notifications.give_up_notification,
             activities.notes.note_step_failed,
         ],
-        max_concurrent_activities=_MAX_ACTIVITIES,
-        max_concurrent_local_activities=_MAX_ACTIVITIES,
-        **shared,
+        **of_processing,
     )
     copying = Worker(
         client,
         task_queue=RECORDINGS_QUEUE,
         activities=[copies.copy_recording],
-        max_concurrent_activities=_MAX_COPIES,
-        **shared,
+        **of_copying,
     )
     return (
         processing,

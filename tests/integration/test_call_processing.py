@@ -271,7 +271,8 @@ async def test_workers_that_forget_everything_and_are_replaced_come_to_the_same(
         async with world.working(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
             await step()
     async with world.working(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
-        await until(lambda: _has(world, "call-processed"))
+        # Each of the two that left may have taken a task with it, which Temporal gives to another after ten seconds.
+        await until(lambda: _has(world, "call-processed"), seconds=20 + 2 * 10)
     del world.vapi.statuses[RECORDING_PATH]
     async with world.working(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
         assert await world.finish() == "processed"
