@@ -24,6 +24,8 @@ PERIOD_RESET: Final = "period-reset"
 PERIOD_CLOSED: Final = "period-closed"
 """The period's invoice is written: what is found out later counts in the one that goes on."""
 METER_DIFFERENCE: Final = "meter-difference"
+METERING_STOPPED: Final = "metering-stopped"
+"""The provider refuses usage for the account's sake: it waits until somebody has mended that."""
 SUBSCRIPTION_MISSING: Final = "subscription-missing"
 """The provider has no such subscription: none of its periods will follow."""
 

@@ -103,7 +103,7 @@ async def open_billing(
             stripe = await opened.enter_async_context(StripeApi(key, settings.stripe_base_url))
         outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool, cache)
         notices, messages, resends = EndpointNotices(pool), Notifications(pool), Resends(pool, RULES)
-        metering = Metering(outbox, stripe, now=now)
+        metering = Metering(outbox, account, stripe, now=now)
         reports = MeterErrorReports(AccountEvents(pool, PROVIDER), stripe, now=now)
         yield BillingActivities(
             nudges=nudges,

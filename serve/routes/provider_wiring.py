@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Response
 from actors.ports import UnavailableError
 from serve.auth import Caller, GuardedRoute, permits
 from serve.changes import Asked, Made, answer_of, found
-from serve.errors import ConflictError
-from serve.list_cursor import CursorText, Limit, read_page
+from serve.errors import ConflictError, TemporarilyUnavailableError
+from serve.list_cursor import LONGEST_PAGE, CursorText, Limit, read_page
 from serve.services import Given
 from serve.wiring_schemas import ProviderWiring, WiringCheck, WiringFinding
 from storage.tenant_rows import TenantRows
@@ -24,6 +24,7 @@ router = APIRouter(
 
 _READS: Final = permits("assistants:read")
 _REPAIR_SECONDS: Final = 20.0
+_LOOK_SECONDS: Final = 20.0
 
 
 @router.get("", dependencies=[_READS])
@@ -52,6 +53,22 @@ async def get_provider_wiring(
         open=counted["count"],
         findings=[WiringFinding.model_validate(row) for row in page],
         next_cursor=following,
+    )
+
+
+@router.post("/check", dependencies=[permits("assistants:write")])
+async def check_provider_wiring(organization_id: str, services: Given, caller: Caller) -> ProviderWiring:
+    """Look now instead of tonight, as after a key or a secret was changed; the findings that are open. Safe to repeat.
+
+    Where VAPI does not answer within 20 s it is 503, and the look that failed stands in `check`.
+    """
+    try:
+        async with asyncio.timeout(_LOOK_SECONDS):
+            await services.provider.wiring.check(organization_id)
+    except (ProviderUnavailableError, TimeoutError) as away:
+        raise TemporarilyUnavailableError("VAPI does not answer. Try again shortly.") from away
+    return await get_provider_wiring(
+        organization_id=organization_id, services=services, caller=caller, open_only=True, limit=LONGEST_PAGE
     )
 
 

@@ -94,7 +94,7 @@ async def world(database_url: str) -> AsyncIterator[CycleWorld]:
         await made.subscribe(moment(made.start), moment(made.end))
         made.stripe, made.env = stripe, env
         outbox, billing = MeterOutbox(pool), Billing(pool)
-        made.metering = Metering(outbox, api, now=lambda: made.now)
+        made.metering = Metering(outbox, billing, api, now=lambda: made.now)
         cycles = BillingCycles(billing, api, now=lambda: made.now, nudge=lambda _, __: None)
         equality = MeterEquality(billing, outbox, made.metering, api, now=lambda: made.now)
         async with Worker(

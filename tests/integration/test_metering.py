@@ -87,7 +87,7 @@ async def meter_world(pool: Pool, stripe: StripeServer, api: StripeApi) -> Meter
     made = await MeterWorld.on_plan(pool)
     await made.subscribe(moment(made.now - 10 * DAY), moment(made.now + 20 * DAY))
     made.stripe, made.api = stripe, api
-    made.metering = Metering(MeterOutbox(pool), api, now=lambda: made.now)
+    made.metering = Metering(MeterOutbox(pool), Billing(pool), api, now=lambda: made.now)
     return made
 
 
@@ -202,11 +202,19 @@ async def test_an_answer_that_is_no_yet_a_day_old_is_still_resent(world: MeterWo
     assert world.counted() == {"call:call-1": 60}
 
 
-@pytest.mark.parametrize("status", [429, 401])
-async def test_what_stripe_surely_does_not_have_may_wait_for_days(world: MeterWorld, status: int) -> None:
+@pytest.mark.parametrize(("status", "noted"), [(429, 0), (401, 1)])
+async def test_what_stripe_surely_does_not_have_may_wait_for_days_and_a_refusal_is_shown(
+    world: MeterWorld, status: int, noted: int
+) -> None:
     await world.called("call-1", 60)
     world.stripe.failing = status
-    assert (await world.send()).pause_seconds is not None
+    for _ in range(2):
+        assert (await world.send()).pause_seconds is not None
+        world.now += MINUTE
+    events = await world.rows("select event, details from billing_events where organization_id = $1")
+    assert [(event, details["reason"].startswith("status 401")) for event, details in events] == [
+        ("metering-stopped", True)
+    ] * noted
     world.stripe.failing = None
     world.now += 3 * DAY
     assert await world.send() == Round()
@@ -226,7 +234,7 @@ async def test_an_event_that_stripe_will_never_take_holds_up_no_other(world: Met
 
 async def test_without_a_customer_or_a_provider_events_wait(world: MeterWorld) -> None:
     await world.called("call-1", 60)
-    off = Metering(MeterOutbox(world.pool), None, now=lambda: world.now)
+    off = Metering(MeterOutbox(world.pool), Billing(world.pool), None, now=lambda: world.now)
     assert await off.send_meter_events(OrganizationRef(organization_id=world.organization_id)) == Round()
     await world.pool.execute("update organizations set stripe_customer_id = null")
     assert await MeterOutbox(world.pool).organizations(at=world.now) == []

@@ -8,7 +8,9 @@ from typing import Final
 import structlog
 from temporalio import activity
 
+from storage.billing import METERING_STOPPED, Billing, BillingNote
 from storage.meter import MeterAccount, MeterEvent, MeterOutbox
+from storage.times import moment
 from workflows.billing_contracts import DUTY_SECONDS, SEND_METER_EVENTS, OrganizationRef, Round
 from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
 from workflows.vendors.stripe_api import Meter, StripeApi
@@ -24,8 +26,11 @@ _LONGEST_RETRY_MS: Final = 3_600_000
 class Metering:
     """Activities of the billing queue. `stripe` None: no payment provider is set, and events wait."""
 
-    def __init__(self, outbox: MeterOutbox, stripe: StripeApi | None, *, now: Callable[[], int]) -> None:
+    def __init__(
+        self, outbox: MeterOutbox, billing: Billing, stripe: StripeApi | None, *, now: Callable[[], int]
+    ) -> None:
         self._outbox = outbox
+        self._billing = billing
         self._stripe = stripe
         self._now = now
         self._meters: dict[str, Meter] = {}
@@ -36,6 +41,9 @@ class Metering:
 
         Before an event is sent Postgres knows that it may be, so that a crash in between is remembered. Safe to repeat,
         within a day by its identifier, after it because it is not sent any more.
+
+        What is refused for the account's sake (a key that was revoked, a price or a meter that is gone) waits until
+        somebody has mended it, and stands with the account each day that it lasts.
         """
         organization_id = organization.organization_id
         account = await self._outbox.account(organization_id)
@@ -52,8 +60,16 @@ class Metering:
             await self._look_up(organization_id, account, meter)
         except (ProviderUnavailableError, AbsentError, RefusedError) as failed:
             _log.warning("the meter waits", organization_id=organization_id, reason=str(failed))
+            if not isinstance(failed, ProviderUnavailableError):
+                await self._note_stopped(organization_id, str(failed))
             return Round(pause_seconds=getattr(failed, "retry_after_seconds", None) or 0.0)
         return Round(more=len(events) == _PAGE)
+
+    async def _note_stopped(self, organization_id: str, reason: str) -> None:
+        at = moment(self._now())
+        key = f"{METERING_STOPPED}:{at.date().isoformat()}"
+        note = BillingNote(event=METERING_STOPPED, key=key, occurred_at=at, details={"reason": reason})
+        await self._billing.note(organization_id, note)
 
     async def meter_of(self, account: MeterAccount) -> Meter:
         """The meter that an organization's usage goes to. Raises as StripeApi.meter_of."""

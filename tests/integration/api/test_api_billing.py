@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from serve.services import Services
+from storage.billing import Billing
 from storage.journal import PostgresJournal
 from storage.meter import MeterOutbox
 from storage.postgres import Pool
@@ -41,7 +42,7 @@ async def test_screen_file_api_and_stripe_tell_one_number(client: Client, tenant
     await world.tell("call-3", duration_ms=9_500)
     await world.book("call-3")
     async with running_stripe() as stripe, StripeApi("sk_test", stripe.base_url) as api:
-        metering = Metering(MeterOutbox(world.pool), api, now=lambda: world.now)
+        metering = Metering(MeterOutbox(world.pool), Billing(world.pool), api, now=lambda: world.now)
         await metering.send_meter_events(OrganizationRef(organization_id=tenant.organization_id))
         counted = sum(each.value for each in stripe.counted)
     shown = (await client.get(f"{tenant.path}/usage", headers=tenant.credential)).json()

@@ -24,6 +24,7 @@ REPEATABLE: Final = frozenset(
         "POST /v1/organizations/{organization_id}/live-tickets",
         "POST /v1/organizations/{organization_id}/billing/portal",
         "POST /v1/organizations/{organization_id}/billing/refresh",
+        "POST /v1/organizations/{organization_id}/provider-wiring/check",
         "POST /v1/organizations/{organization_id}/slots/{call_id}/release",
         "POST /v1/organizations/{organization_id}/incidents/{incident_id}/acknowledge",
         "POST /v1/organizations/{organization_id}/incidents/{incident_id}/resolve",

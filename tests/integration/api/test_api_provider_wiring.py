@@ -173,3 +173,19 @@ async def test_others_learn_nothing_and_viewers_repair_nothing(office: Office) -
     refused = await office.client.post(f"{office.path}/{finding_id}/repair", headers=bearer(viewer))
     assert_problem(refused, 403, "forbidden")
     assert office.vapi.changes == []
+
+
+async def test_a_look_may_be_had_at_once(office: Office) -> None:
+    path = f"{office.path}/check"
+    office.vapi.records["phone-number"]["p-1"]["server"] = office.wiring.server()
+    office.vapi.failing = 503
+    away = await office.client.post(path, headers=office.tenant.credential)
+    assert_problem(away, 503, "temporarily-unavailable")
+    assert (await office.shown())["check"]["error"] == "ProviderUnavailableError: status 503"
+    office.vapi.failing = None
+    told = await office.client.post(path, headers=office.tenant.credential)
+    assert (told.status_code, told.json()["open"], told.json()["findings"]) == (200, 0, [])
+    assert told.json()["check"]["error"] is None
+    assert (await office.shown())["findings"][0]["closed_as"] == "agrees"
+    viewer = await add_key(office.pool, office.tenant, "assistants:read")
+    assert_problem(await office.client.post(path, headers=bearer(viewer)), 403, "forbidden")
