@@ -49,8 +49,9 @@ bench: setup ## figures of the actors and of Postgres with ten million calls bes
 	@$(BIN)/python -m tests.load.bench_deliveries
 	@exec $(BIN)/python -m tests.load.bench_storage
 
-schema: setup ## describe the schema anew in migrations/schema.txt, after a new migration
-	@exec $(BIN)/python -m storage.schema
+schema: setup ## describe anew the database (migrations/schema.txt) and the live protocol (dashboard/src/live/protocol.ts)
+	@$(BIN)/python -m storage.schema
+	@exec $(BIN)/python -m serve.live.typescript
 
 setup: ## make the virtual environment; nothing to do when the lock is unchanged
 	@PYTHON="$(PYTHON)" sh .ci/setup "$(STAMP)"

@@ -17,6 +17,7 @@ from serve.browser_headers import SecurityHeaders
 from serve.conditional import ConditionalReads
 from serve.config import Settings
 from serve.deployment import Deployment
+from serve.live.asyncapi import asyncapi_document
 from serve.openapi import TAGS, openapi_document
 from serve.problems import install_problem_handlers
 from serve.routes import (
@@ -148,7 +149,7 @@ def create_api(settings: Settings, services: OpenServices | None = None) -> Fast
     ):
         _refuse_unguarded(noun.router)
         app.include_router(noun.router)
-    documents.install(app, _document_of(app))
+    documents.install(app, _document_of(app), partial(asyncapi_document, deployment.live_url))
     page.install(app, deployment)
     return app
 

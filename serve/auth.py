@@ -22,7 +22,9 @@ from serve.roles import LEAST_ROLE, Role, scopes_of
 from serve.services import Services, services_of
 from storage.principals import Principal
 
-OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/login", "/invitation", "/docs", "/openapi.json"})
+OPEN_PATHS: Final = frozenset(
+    {"/", "/healthz", "/readyz", "/login", "/invitation", "/docs", "/openapi.json", "/asyncapi.json"}
+)
 OPEN_PREFIXES: Final = ("/static/", "/docs/")
 
 SESSION_COOKIE: Final = "session"

@@ -1,4 +1,4 @@
-"""The API's description: for programs `/openapi.json`, for people `/docs`, made here and asking no other server."""
+"""What is on offer: for programs `/openapi.json` and `/asyncapi.json`, for people `/docs`, asking no other server."""
 
 from collections.abc import Callable, Iterable, Mapping
 from html import escape
@@ -21,12 +21,16 @@ code { font-family: ui-monospace, monospace; }
 """
 
 
-def install(app: FastAPI, document: Callable[[], Mapping[str, Any]]) -> None:
-    """Serve `document` and a page made of it."""
+def install(app: FastAPI, document: Callable[[], Mapping[str, Any]], live: Callable[[], Mapping[str, Any]]) -> None:
+    """Serve the API's `document`, a page made of it, and the document of the `live` feed."""
 
     @app.get("/openapi.json", include_in_schema=False)
     async def get_openapi_document() -> JSONResponse:
         return JSONResponse(document())
+
+    @app.get("/asyncapi.json", include_in_schema=False)
+    async def get_asyncapi_document() -> JSONResponse:
+        return JSONResponse(live())
 
     @app.get("/docs", include_in_schema=False)
     async def get_documentation() -> HTMLResponse:
@@ -45,7 +49,8 @@ def _page(document: Mapping[str, Any]) -> Iterable[str]:
     yield f"<h1>{title} API</h1>"
     for paragraph in document["info"]["description"].split("\n\n"):
         yield f"<p>{_prose(paragraph)}</p>"
-    yield '<p>As a document for programs: <a href="/openapi.json">/openapi.json</a></p>'
+    yield '<p>For programs: <a href="/openapi.json">/openapi.json</a>; the live feed\'s frames, events and views, as '
+    yield 'AsyncAPI 3: <a href="/asyncapi.json">/asyncapi.json</a></p>'
     for tag in document["tags"]:
         yield f"<section><h2>{escape(tag['name'])}</h2><p>{_prose(tag['description'])}</p>"
         for path, item in document["paths"].items():

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from serve.identity import Identity
 from serve.live.access import Access
 from serve.live.hub import HubOptions, LiveHub
 from serve.live.ports import Boards
+from serve.live.protocol import exactly
 from storage.live_reader import FeedReader
 from storage.principals import Principal
 from storage.tickets import Standing
@@ -178,10 +180,16 @@ def listen(hub: LiveHub, organization_id: str, query: str = "", *, key: str | No
     return connect(url, additional_headers=headers, max_size=None, proxy=None, **options)
 
 
+@lru_cache(256)
+def _exactly(told: bytes) -> dict[str, Any]:
+    """What many sockets receive alike is looked at once; nobody changes it."""
+    return exactly(told)
+
+
 async def frame(socket: ClientConnection, *types: str) -> dict[str, Any]:
-    """The next frame of one of these types."""
+    """The next frame of one of these types. Every frame passed over too is held to the protocol."""
     async with asyncio.timeout(10):
         while True:
-            received = orjson.loads(await socket.recv())
+            received = _exactly(await socket.recv(decode=False))
             if not types or received["type"] in types:
                 return received

@@ -34,6 +34,13 @@ async def test_every_reference_of_the_document_leads_somewhere(api: FastAPI, cli
     assert "Problem" in named
 
 
+async def test_the_live_feed_is_described_too(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/asyncapi.json")).json()
+    assert document["asyncapi"] == "3.0.0"
+    assert document["servers"]["hub"]["host"] == "live.test:8001"
+    assert document["components"]["schemas"]["SnapshotFrame"]["description"]
+
+
 async def test_the_page_of_the_document_asks_no_other_server(client: httpx.AsyncClient) -> None:
     page = await client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
