@@ -2,37 +2,40 @@
 SHELL := /bin/sh
 .SHELLFLAGS := -eu -c
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status test check simulate chaos load bench schema
+.PHONY: environment help setup up down status test check simulate chaos load bench schema
 
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+PAGE := $(BIN)/python -m serve.stack.page_build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: setup ## start everything on this machine until Ctrl-C; ARGS="--http-port 9000" passes options
+up: environment ## start everything on this machine until Ctrl-C; ARGS="--http-port 9000" passes options
 	@exec $(BIN)/call-supervisor up $(ARGS)
 
-down: setup ## stop what `make up` started, or what a killed one left
+down: environment ## stop what `make up` started, or what a killed one left
 	@exec $(BIN)/call-supervisor down $(ARGS)
 
-status: setup ## show the parts of the running stack
+status: environment ## show the parts of the running stack
 	@exec $(BIN)/call-supervisor status $(ARGS)
 
 test: setup ## run all tests, two at once (see tests/collection.py); ARGS="tests/unit -k calls" selects some, one by one
 ifdef ARGS
 	@exec $(BIN)/python -m pytest $(ARGS)
 else
+	@$(PAGE) test
 	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 endif
 
-check: setup ## lint, format, types, import directions, migrations
+check: setup ## lint, format, types, import directions, migrations, the page's lint and types
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 	@$(BIN)/squawk --config migrations/squawk.toml migrations/*.sql
+	@$(PAGE) check
 
 simulate: setup ## ten thousand simulated clusters among faults, and how often each happened; ARGS="--seeds 500"
 	@exec $(BIN)/python -m tests.simulate $(ARGS)
@@ -53,5 +56,8 @@ schema: setup ## describe anew the database (migrations/schema.txt) and the live
 	@$(BIN)/python -m storage.schema
 	@exec $(BIN)/python -m serve.live.typescript
 
-setup: ## make the virtual environment; nothing to do when the lock is unchanged
+setup: environment ## make the virtual environment and build the page; nothing to do when neither's sources changed
+	@$(PAGE)
+
+environment:
 	@PYTHON="$(PYTHON)" sh .ci/setup "$(STAMP)"

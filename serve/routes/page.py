@@ -13,14 +13,24 @@ from serve.browser_headers import content_security_policy
 from serve.deployment import Deployment
 
 STATIC: Final = Path(__file__).parent.parent / "static"
+BUILT: Final = Path(__file__).parents[2] / "dashboard" / "dist"
 # Kept by the browser, asked about each time: a new version shows at once.
 _REVALIDATED: Final = {"Cache-Control": "no-cache"}
+# Their names hold a digest of what is in them.
+_FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
 class _Files(StaticFiles):
     def file_response(self, *arguments: object, **options: object) -> Response:
         answer = super().file_response(*arguments, **options)  # pyright: ignore[reportArgumentType]
         answer.headers.update(_REVALIDATED)
+        return answer
+
+
+class _Assets(StaticFiles):
+    def file_response(self, *arguments: object, **options: object) -> Response:
+        answer = super().file_response(*arguments, **options)  # pyright: ignore[reportArgumentType]
+        answer.headers.update(_FOR_EVER)
         return answer
 
 
@@ -36,6 +46,8 @@ def install(app: FastAPI, deployment: Deployment) -> None:
     async def get_invitation_page() -> HTMLResponse:
         return HTMLResponse(invitation, headers=headers)
 
+    app.mount("/static/app/assets", _Assets(directory=BUILT / "assets", check_dir=False), name="assets")
+    app.mount("/static/app", _Files(directory=BUILT, html=True, check_dir=False), name="app")
     app.mount("/static", _Files(directory=STATIC, check_dir=False), name="static")
 
 

@@ -5,6 +5,8 @@ import os
 import shlex
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -14,21 +16,24 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
+from serve.stack import page_build
 from serve.stack.banner import print_banner
 from serve.stack.driver_settings import driver_settings
 from serve.stack.leftovers import clear_leftovers, remove_run_files
 from serve.stack.ports import choose_block, require_free
 from serve.stack.processes import ProcessIdentity, reap
-from serve.stack.ray_cluster import APPLICATIONS, NODE, RayCluster, RayPlan
+from serve.stack.ray_cluster import APPLICATIONS, NODE, PROJECT, SESSION_NICENESS, RayCluster, RayPlan
 from serve.stack.restarts import RestartBudget
 from serve.stack.servers import Server, ServerPlan, plan_servers
 from serve.stack.state import DataFolder, Part, StackRecord, write_atomically
 from serve.stack.steps import StackError, Steps
-from storage.child_process import ChildProcess, ServerFailedError
+from storage.child_process import ChildProcess, ServerFailedError, spawn
 from storage.migrate import migrate
 
 WATCH_SECONDS: Final = 0.5
 FREE_BYTES: Final = 1_000_000_000
+PAGE: Final = "the page"
+PAGE_SECONDS: Final = 1_200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ class Stack:
         """Start everything; Ray, the slowest, begins first and runs beside the servers and migrations."""
         self._folder.write_record(self._record)
         ray = self._start_ray()
+        page = self._start_page()
         for plan in self._plans:
             with self._steps.step(plan.name):
                 self._start_server(plan)
@@ -81,6 +87,7 @@ class Stack:
         with self._steps.step("migrations"):
             asyncio.run(migrate(_direct_url({**self._environment, **settings})))
         self._finish_ray(settings)
+        self._finish_page(page)
         print_banner(self._steps.console, self._folder, self._record)
 
     def watch(self) -> None:
@@ -148,6 +155,31 @@ class Stack:
             self._ray.wait_for_node()
         with self._steps.step(APPLICATIONS):
             self._ray.wait_for_applications()
+
+    def _start_page(self) -> ChildProcess | None:
+        if page_build.is_current():
+            return None
+        return spawn(
+            PAGE,
+            [sys.executable, "-m", page_build.__name__],
+            log_path=self._folder.log("page"),
+            environment={**self._environment, **self._folder.marker},
+            session_nice=SESSION_NICENESS,
+            directory=PROJECT,
+        )
+
+    def _finish_page(self, page: ChildProcess | None) -> None:
+        """Return once the page is built. Until then the one of the last build is served."""
+        if page is None:
+            return
+        with self._steps.step(PAGE, began=time.monotonic() - (time.time() - page.create_time)):
+            try:
+                code = page.process.wait(PAGE_SECONDS)
+            except subprocess.TimeoutExpired:
+                page.stop()
+                code = page.process.returncode
+            if code:
+                raise ServerFailedError(PAGE, "could not be built", page.log_path)
 
     def _restart_server(self, plan: ServerPlan) -> None:
         code = self._servers[plan.name].child.process.returncode

@@ -1,0 +1,65 @@
+/** Who is signed in, and what they may do where. */
+
+import { useSyncExternalStore } from "react";
+import { api, onSignedOut, SignedOut } from "./client.ts";
+
+export interface PermittedOrganization {
+  organization_id: string;
+  name: string;
+  role: string | null;
+  scopes: string[];
+}
+
+export interface Session {
+  user: { user_id: string; email: string | null; name: string | null } | null;
+  organizations: PermittedOrganization[];
+}
+
+/** `expired` keeps the session that was: the page stays where it is while somebody signs in anew. */
+export type SessionState =
+  | { status: "loading" }
+  | { status: "unreachable" }
+  | { status: "signed-out" }
+  | { status: "signed-in"; session: Session }
+  | { status: "expired"; session: Session };
+
+const RETRY_MS = 3_000;
+
+let state: SessionState = { status: "loading" };
+let retry: ReturnType<typeof setTimeout> | undefined;
+const listeners = new Set<() => void>();
+
+function become(next: SessionState): void {
+  state = next;
+  for (const told of listeners) told();
+}
+
+/** Asks who is signed in, and again every few seconds for as long as nobody is. */
+export async function loadSession(): Promise<void> {
+  clearTimeout(retry);
+  const held = "session" in state ? state.session : undefined;
+  try {
+    become({ status: "signed-in", session: await api<Session>("/v1/session") });
+    return;
+  } catch (error) {
+    if (error instanceof SignedOut) become(held ? { status: "expired", session: held } : { status: "signed-out" });
+    else if (!held) become({ status: "unreachable" });
+  }
+  retry = setTimeout(() => void loadSession(), RETRY_MS);
+}
+
+onSignedOut(() => {
+  if (state.status !== "signed-in") return;
+  become({ status: "expired", session: state.session });
+  retry = setTimeout(() => void loadSession(), RETRY_MS);
+});
+
+export function useSession(): SessionState {
+  return useSyncExternalStore(
+    (told) => {
+      listeners.add(told);
+      return () => listeners.delete(told);
+    },
+    () => state,
+  );
+}

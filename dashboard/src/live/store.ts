@@ -1,0 +1,125 @@
+/**
+ * The live board outside React: frames are folded as they come, and readers are told at most four times a second,
+ * not at all while the page is hidden. What is held is bounded by what the server keeps of an organization.
+ */
+
+import { createContext, useContext, useEffect, useState, useSyncExternalStore } from "react";
+import { applied, type Board, EMPTY_BOARD, isOpen } from "./board.ts";
+import { follow } from "./connection.ts";
+import { boardTime, FIRST_LINK, heardFrame, type Link, type Liveness, livenessOf, lost } from "./link.ts";
+import type { Frame, Incident } from "./protocol.ts";
+
+const COALESCE_MS = 250;
+const OVER_SHOWN_MS = 60_000;
+
+export interface Live {
+  board: Board;
+  link: Link;
+  /** Incidents that ended within the last minute, to be shown as such. */
+  over: readonly Incident[];
+  refused: "signed-out" | "not-permitted" | null;
+}
+
+export class LiveStore {
+  private live: Live = { board: EMPTY_BOARD, link: FIRST_LINK, over: [], refused: null };
+  private shown: Live = this.live;
+  private readonly listeners = new Set<() => void>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private stopFollowing: (() => void) | undefined;
+
+  constructor(readonly organizationId: string) {}
+
+  /** Begins, or begins again after `refused`; what is known stays and is resumed from. */
+  start(): void {
+    this.stop();
+    this.live = { ...this.live, refused: null };
+    document.addEventListener("visibilitychange", this.tellVisible);
+    this.stopFollowing = follow(this.organizationId, {
+      position: () => this.live.board.position,
+      frame: (frame) => this.heard(frame),
+      lost: (retryAt) => this.become({ ...this.live, link: lost(this.live.link, retryAt) }),
+      refused: (why) => this.become({ ...this.live, link: lost(this.live.link, Date.now()), refused: why }),
+    });
+  }
+
+  stop(): void {
+    this.stopFollowing?.();
+    this.stopFollowing = undefined;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    document.removeEventListener("visibilitychange", this.tellVisible);
+  }
+
+  readonly subscribe = (told: () => void): (() => void) => {
+    this.listeners.add(told);
+    return () => this.listeners.delete(told);
+  };
+
+  readonly current = (): Live => this.shown;
+
+  private heard(frame: Frame): void {
+    const now = Date.now();
+    const ended = frame.type === "events" ? frame.events.flatMap((event) => (event.type === "incident" && !isOpen(event.incident) ? [event.incident] : [])) : [];
+    const link = heardFrame(this.live.link, frame, now);
+    const over = this.live.over.filter((each) => isFresh(each, now + link.skewMs));
+    this.become({ ...this.live, board: applied(this.live.board, frame), link, over: ended.length ? [...over, ...ended] : over });
+  }
+
+  private become(next: Live): void {
+    const isFirst = this.shown.board.position === null && next.board.position !== null;
+    this.live = next;
+    if (isFirst) this.tell();
+    else this.timer ??= setTimeout(this.tell, COALESCE_MS);
+  }
+
+  private readonly tell = (): void => {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (document.hidden && this.shown.board.position !== null) return;
+    this.shown = this.live;
+    for (const told of this.listeners) told();
+  };
+
+  private readonly tellVisible = (): void => {
+    if (!document.hidden) this.tell();
+  };
+}
+
+const isFresh = (incident: Incident, serverNow: number): boolean =>
+  serverNow - Date.parse(incident.recovered_at ?? incident.resolved_at ?? "") < OVER_SHOWN_MS;
+
+export const LiveContext = createContext<LiveStore | null>(null);
+
+export function useLiveStore(): LiveStore {
+  const store = useContext(LiveContext);
+  if (store === null) throw new Error("no LiveContext above");
+  return store;
+}
+
+export function useLive(): Live {
+  const store = useLiveStore();
+  return useSyncExternalStore(store.subscribe, store.current);
+}
+
+/** This machine's time, told anew every `everyMs`. Ticking is local: no message is sent or read for it. */
+export function useTick(everyMs: number): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+export interface Clock {
+  /** The server's time that ages are counted to; it stands still on a stale board. */
+  now: number;
+  liveness: Liveness;
+}
+
+export function useClock(link: Link): Clock {
+  const tick = useTick(1_000);
+  // A frame may be newer than the last tick.
+  const now = Math.max(tick, link.heardAt ?? 0);
+  return { now: boardTime(link, now), liveness: livenessOf(link, now) };
+}

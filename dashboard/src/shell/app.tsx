@@ -1,0 +1,43 @@
+/** Who is signed in decides what is shown; the address decides which page. */
+
+import { type ReactNode, useEffect, useMemo } from "react";
+import { type Session, useSession } from "../api/session.ts";
+import { BoardPage } from "../board/board-page.tsx";
+import { LiveContext, LiveStore } from "../live/store.ts";
+import { useRoute } from "./router.ts";
+import { SignIn } from "./sign-in.tsx";
+import { chosenOrganization } from "./organization.ts";
+
+export function App(): ReactNode {
+  const state = useSession();
+  switch (state.status) {
+    case "loading":
+      return <p className="whole-page-note" role="status">Loading…</p>;
+    case "unreachable":
+      return <p className="whole-page-note" role="status">The server cannot be reached. Trying again…</p>;
+    case "signed-out":
+      return <SignIn />;
+    default:
+      return <SignedIn session={state.session} isExpired={state.status === "expired"} />;
+  }
+}
+
+function SignedIn({ session, isExpired }: { session: Session; isExpired: boolean }): ReactNode {
+  const route = useRoute();
+  const organization = chosenOrganization(session, route.params);
+  const organizationId = organization?.organization_id ?? null;
+  const store = useMemo(() => (organizationId === null ? null : new LiveStore(organizationId)), [organizationId]);
+  useEffect(() => {
+    if (isExpired) return;
+    store?.start();
+    return () => store?.stop();
+  }, [store, isExpired]);
+  if (organization === null || store === null) {
+    return <p className="whole-page-note">You are signed in, and a member of no organization. Ask whoever runs yours for an invitation.</p>;
+  }
+  return (
+    <LiveContext value={store}>
+      <BoardPage organization={organization} session={session} isExpired={isExpired} />
+    </LiveContext>
+  );
+}
