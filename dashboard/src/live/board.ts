@@ -1,23 +1,23 @@
 /** What a page knows of its organization: a pure fold of frames, equal to serve/live/board.py. */
 
-import type { BoardState, Call, Conversation, Counters, Frame, Incident, LiveEvent, Organization, Utterance } from "./protocol.ts";
+import type { BoardState, BoardCall, ConversationView, CountersView, LiveFrame, LiveIncident, LiveEvent, OrganizationView, UtteranceView } from "./protocol.ts";
 
 /** As many as the server keeps, so that a board that was patched and one that was sent whole are equal. */
 const UTTERANCES_KEPT = 30;
 
 export interface Board {
   position: string | null;
-  organization: Organization | null;
-  counters: Counters | null;
-  calls: ReadonlyMap<string, Call>;
+  organization: OrganizationView | null;
+  counters: CountersView | null;
+  calls: ReadonlyMap<string, BoardCall>;
   /** Those open. Of one rule and call there is one at most. */
-  incidents: ReadonlyMap<string, Incident>;
+  incidents: ReadonlyMap<string, LiveIncident>;
 }
 
 export const EMPTY_BOARD: Board = { position: null, organization: null, counters: null, calls: new Map(), incidents: new Map() };
 
 /** The board after a frame. One that is not newer changes nothing, so repeating it is safe; unknown ones are passed over. */
-export function applied(board: Board, frame: Frame): Board {
+export function applied(board: Board, frame: LiveFrame): Board {
   switch (frame.type) {
     case "snapshot":
       return {
@@ -57,10 +57,10 @@ export function isNewer(position: string, than: string): boolean {
 }
 
 interface Draft {
-  organization: Organization | null;
-  counters: Counters | null;
-  calls: Map<string, Call>;
-  incidents: Map<string, Incident>;
+  organization: OrganizationView | null;
+  counters: CountersView | null;
+  calls: Map<string, BoardCall>;
+  incidents: Map<string, LiveIncident>;
 }
 
 function take(board: Draft, event: LiveEvent): void {
@@ -97,11 +97,11 @@ function take(board: Draft, event: LiveEvent): void {
   }
 }
 
-export const isOpen = (incident: Incident): boolean => incident.recovered_at === null && incident.resolved_at === null;
+export const isOpen = (incident: LiveIncident): boolean => incident.recovered_at === null && incident.resolved_at === null;
 
-const incidentKey = (incident: Incident): string => JSON.stringify([incident.rule, incident.call_id]);
+const incidentKey = (incident: LiveIncident): string => JSON.stringify([incident.rule, incident.call_id]);
 
-function heard(call: Call, event: { evidence_at: string; utterance?: Utterance; conversation?: Conversation }): Call {
+function heard(call: BoardCall, event: { evidence_at: string; utterance?: UtteranceView; conversation?: ConversationView }): BoardCall {
   const { evidence_at, utterance, conversation = call.conversation } = event;
   // ISO times of one form order as text. Evidence that a record did not bring was heard.
   const later = evidence_at > call.evidence_at ? { evidence_at, evidence_kind: "speech" } : {};

@@ -1,7 +1,7 @@
 /** A connection to the live hub that resumes where it was cut, for as long as it is wanted. */
 
 import { api, organizationPath, Problem, SignedOut } from "../api/client.ts";
-import type { Frame } from "./protocol.ts";
+import type { LiveFrame } from "./protocol.ts";
 
 /** Three heartbeats missed: dead, whatever the browser believes. */
 const SILENCE_MS = 15_000;
@@ -12,7 +12,7 @@ const REFUSED = new Set([403, 404]);
 export interface Listener {
   /** The position to resume from; null for a snapshot. */
   position(): string | null;
-  frame(frame: Frame): void;
+  frame(frame: LiveFrame): void;
   /** The connection is gone; the next attempt comes by itself, at `retryAt` (ms) on this machine's clock. */
   lost(retryAt: number): void;
   /** Coming back is of no use: the hub or the API said so. */
@@ -32,7 +32,7 @@ export function follow(organizationId: string, listener: Listener): () => void {
 
 async function run(organizationId: string, listener: Listener, stopped: AbortSignal): Promise<void> {
   let attempt = 0;
-  const heard = (frame: Frame): void => {
+  const heard = (frame: LiveFrame): void => {
     attempt = 0;
     listener.frame(frame);
   };
@@ -63,7 +63,7 @@ export function retryDelay(attempt: number, jitter: number): number {
   return jitter * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
 }
 
-function listen(url: URL, after: string | null, heard: (frame: Frame) => void, stopped: AbortSignal): Promise<number> {
+function listen(url: URL, after: string | null, heard: (frame: LiveFrame) => void, stopped: AbortSignal): Promise<number> {
   if (after !== null) url.searchParams.set("after", after);
   return new Promise((resolve) => {
     const socket = new WebSocket(url);
@@ -85,7 +85,7 @@ function listen(url: URL, after: string | null, heard: (frame: Frame) => void, s
     socket.onclose = (event) => end(event.code);
     socket.onmessage = (message: MessageEvent<string>) => {
       wait();
-      heard(JSON.parse(message.data) as Frame);
+      heard(JSON.parse(message.data) as LiveFrame);
     };
   });
 }

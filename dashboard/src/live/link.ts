@@ -1,6 +1,6 @@
 /** How live the board is, as a pure function of what was heard and when. All times here are this machine's, in ms. */
 
-import type { Frame } from "./protocol.ts";
+import type { LiveFrame } from "./protocol.ts";
 
 /** Heartbeats come every five seconds: two missed are as good as a lost connection. */
 export const STALE_MS = 10_000;
@@ -19,7 +19,7 @@ export interface Link {
 
 export const FIRST_LINK: Link = { phase: "connecting", heardAt: null, blindAt: null, retryAt: null, skewMs: 0, caughtUp: null };
 
-export function heardFrame(link: Link, frame: Frame, now: number): Link {
+export function heardFrame(link: Link, frame: LiveFrame, now: number): Link {
   const isBack = link.phase === "reconnecting";
   const live: Link = { ...link, phase: "live", heardAt: now, retryAt: null };
   switch (frame.type) {

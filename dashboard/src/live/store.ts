@@ -7,7 +7,7 @@ import { createContext, useContext, useEffect, useState, useSyncExternalStore } 
 import { applied, type Board, EMPTY_BOARD, isOpen } from "./board.ts";
 import { follow } from "./connection.ts";
 import { boardTime, FIRST_LINK, heardFrame, type Link, type Liveness, livenessOf, lost } from "./link.ts";
-import type { Frame, Incident } from "./protocol.ts";
+import type { LiveFrame, LiveIncident } from "./protocol.ts";
 
 const COALESCE_MS = 250;
 const OVER_SHOWN_MS = 60_000;
@@ -16,7 +16,7 @@ export interface Live {
   board: Board;
   link: Link;
   /** Incidents that ended within the last minute, to be shown as such. */
-  over: readonly Incident[];
+  over: readonly LiveIncident[];
   refused: "signed-out" | "not-permitted" | null;
 }
 
@@ -57,7 +57,7 @@ export class LiveStore {
 
   readonly current = (): Live => this.shown;
 
-  private heard(frame: Frame): void {
+  private heard(frame: LiveFrame): void {
     const now = Date.now();
     const ended = frame.type === "events" ? frame.events.flatMap((event) => (event.type === "incident" && !isOpen(event.incident) ? [event.incident] : [])) : [];
     const link = heardFrame(this.live.link, frame, now);
@@ -85,7 +85,7 @@ export class LiveStore {
   };
 }
 
-const isFresh = (incident: Incident, serverNow: number): boolean =>
+const isFresh = (incident: LiveIncident, serverNow: number): boolean =>
   serverNow - Date.parse(incident.recovered_at ?? incident.resolved_at ?? "") < OVER_SHOWN_MS;
 
 export const LiveContext = createContext<LiveStore | null>(null);
