@@ -150,6 +150,28 @@ async def test_minutes_used_before_a_cap_was_set_count(office: Office) -> None:
     )
 
 
+async def test_at_the_cap_calls_that_go_on_finish_and_granted_minutes_let_the_next_in(office: Office) -> None:
+    (await office.api("PATCH", "settings", json={"concurrency_limit": 5})).raise_for_status()
+    await office.post("status-update", "goes on", status="in-progress")
+    await office.until_held("goes on")
+    (await office.api("PATCH", "settings", json={"minutes_cap": 1, "minutes_policy": "block"})).raise_for_status()
+    async with asyncio.timeout(10):
+        while (await office.ledger())["minutes"]["cap"] is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert await office.ask("refused") == {"error": "All busy."}
+    assert await office.held() == {"goes on"}, "nothing hangs it up"
+    granted = await office.api("POST", "usage/extra-minutes", json={"minutes": 30, "reason": "A busy day."})
+    assert granted.status_code == 201
+    async with asyncio.timeout(10):
+        number = 0
+        while "error" in await office.ask(f"next-{number}"):
+            number += 1
+            await asyncio.sleep(0.05)
+    assert "goes on" in await office.held()
+    entries = (await office.api("GET", "audit-log?action=minutes-granted")).json()["entries"]
+    assert [(entry["reason"], entry["result"]) for entry in entries] == [("A busy day.", "30")]
+
+
 async def test_a_request_delivered_again_gets_the_same_answer(office: Office) -> None:
     await office.ask("a")
     first = await office.ask("b")

@@ -196,6 +196,25 @@ async def test_two_requests_at_once_with_one_key_dial_once(desk: Desk) -> None:
     assert len(desk.exchange.asked) == 1
 
 
+async def test_used_up_minutes_stop_outbound_calls_where_the_policy_says_so(desk: Desk) -> None:
+    settings, slots = f"{desk.tenant.path}/settings", f"{desk.tenant.path}/slots"
+    going_on = await desk.place("k0")
+    for key, policy, status in (("k1", "notify", 201), ("k2", "block-outbound", 409), ("k3", "block", 409)):
+        told = {"minutes_cap": 1, "minutes_policy": policy}
+        (await desk.client.patch(settings, json=told, headers=desk.tenant.credential)).raise_for_status()
+        async with asyncio.timeout(10):
+            while True:
+                minutes = (await desk.client.get(slots, headers=desk.tenant.credential)).json()["minutes"]
+                if (minutes["cap"], minutes["policy"]) == (1, policy):
+                    break
+                await asyncio.sleep(0.02)
+        placed = await desk.place(key)
+        assert placed.status_code == status, placed.text
+    assert len(desk.exchange.asked) == 2, "a refused call is not asked for"
+    held = (await desk.client.get(slots, headers=desk.tenant.credential)).json()["slots"]
+    assert going_on.json()["call_id"] in {slot["call_id"] for slot in held}
+
+
 async def test_calls_being_placed_at_once_keep_to_the_limit(desk: Desk) -> None:
     await desk.limit_to(1)
     desk.exchange.gate = asyncio.Event()
