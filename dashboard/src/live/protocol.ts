@@ -223,7 +223,7 @@ export interface DayFigures {
   readonly connected_share: number | null;
   readonly voicemails: number;
   /** How many of the attempted ended for a reason of each class; voicemail is apart. */
-  readonly attempted_outcomes: Readonly<Record<string, number>>;
+  readonly attempted_outcomes?: Readonly<Record<string, number>>;
   /** Without a transfer, and the caller did not hang up within 10 s of the answer / contained_n */
   readonly contained_share: number | null;
   /** Answered and ended. */
