@@ -198,7 +198,8 @@ async def test_two_requests_at_once_with_one_key_dial_once(desk: Desk) -> None:
 
 async def test_used_up_minutes_stop_outbound_calls_where_the_policy_says_so(desk: Desk) -> None:
     settings, slots = f"{desk.tenant.path}/settings", f"{desk.tenant.path}/slots"
-    going_on = await desk.place("k0")
+    # Waiting at VAPI it holds no slot yet, but the minute it will begin is spoken for.
+    assert (await desk.place("k0")).status_code == 201
     for key, policy, status in (("k1", "notify", 201), ("k2", "block-outbound", 409), ("k3", "block", 409)):
         told = {"minutes_cap": 1, "minutes_policy": policy}
         (await desk.client.patch(settings, json=told, headers=desk.tenant.credential)).raise_for_status()
@@ -210,9 +211,8 @@ async def test_used_up_minutes_stop_outbound_calls_where_the_policy_says_so(desk
                 await asyncio.sleep(0.02)
         placed = await desk.place(key)
         assert placed.status_code == status, placed.text
+        assert ("refused:minutes" in placed.text) is (status == 409)
     assert len(desk.exchange.asked) == 2, "a refused call is not asked for"
-    held = (await desk.client.get(slots, headers=desk.tenant.credential)).json()["slots"]
-    assert going_on.json()["call_id"] in {slot["call_id"] for slot in held}
 
 
 async def test_calls_being_placed_at_once_keep_to_the_limit(desk: Desk) -> None:
