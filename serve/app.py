@@ -31,6 +31,8 @@ from serve.simulator.app import create_simulator
 from serve.webhooks.ingress import WebhookIngress
 from storage.api_keys import ApiKeys
 from storage.cache import Cache
+from storage.display_names import DisplayNames
+from storage.live_presence import LivePresence
 from storage.live_reader import FeedReader
 from storage.ownership import PostgresOwnership
 from storage.postgres import close_pool, open_pool
@@ -162,7 +164,15 @@ class LiveHub:
             tokens=await open_access_tokens(settings, self._resources),
         )
         access = Access(Tickets(redis), identification)
-        self._hub = Hub(options, feed=FeedReader(redis), boards=router.snapshot, access=access, watch=router.watch)
+        self._hub = Hub(
+            options,
+            feed=FeedReader(redis),
+            boards=router.snapshot,
+            access=access,
+            watch=router.watch,
+            presence=LivePresence(redis),
+            names=DisplayNames(pool).of,
+        )
         await self._hub.start()
         settle_heap()
 

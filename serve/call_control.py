@@ -1,5 +1,7 @@
 """A command for a call that goes on: audited before it is sent and after, and shown on the call's timeline."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 from uuid import uuid4
@@ -19,6 +21,7 @@ from serve.errors import (
     TemporarilyUnavailableError,
 )
 from storage.errors import StorageUnavailableError
+from storage.live_presence import Acting
 from storage.tenant_rows import TenantRows
 from workflows.activities.internal_rows import InternalRow
 from workflows.errors import ProviderError
@@ -26,6 +29,8 @@ from workflows.vendors.vapi_control import ControlAnswer
 
 END_SCOPE: Final = "calls:end"
 _SHOWN: Final = 500
+_SHOW_SECONDS: Final = 0.25
+"""How long a command waits to be told to others who look on."""
 
 Result: TypeAlias = Literal["done", "already_ended", "refused", "unanswered"]
 
@@ -58,6 +63,7 @@ async def control_call(change: Change, call_id: str, command: Command) -> Respon
         if (before := await change.claimed(rows)) is not None:
             return change.replayed(before)
         await _audit(rows, call_id, command, "asked")
+    await _show(change, call_id, command)
     outcome = await _command(change, call_id, command, is_over=call["status"] == "ended")
     try:
         response = await _record(change, call_id, command, outcome)
@@ -67,6 +73,19 @@ async def control_call(change: Change, call_id: str, command: Command) -> Respon
     if outcome.fault is not None:
         raise outcome.fault
     return response
+
+
+async def _show(change: Change, call_id: str, command: Command) -> None:
+    """Tell who watches the board that somebody acts on the call; the command goes its way whatever comes of that."""
+    act = Acting(
+        subject=change.caller.subject,
+        call_id=call_id,
+        action=command.action,
+        at=round(change.services.now().timestamp() * 1000),
+    )
+    with suppress(StorageUnavailableError, TimeoutError):
+        async with asyncio.timeout(_SHOW_SECONDS):
+            await change.services.presence.act(change.caller.organization_id, act)
 
 
 async def _command(change: Change, call_id: str, command: Command, *, is_over: bool) -> _Outcome:

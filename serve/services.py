@@ -28,6 +28,7 @@ from storage.cache import Cache
 from storage.calls import TenantReader
 from storage.client_limits import RedisClientLimits
 from storage.inbox import Inbox
+from storage.live_presence import LivePresence
 from storage.postgres import Connection, Pool, close_pool, open_pool
 from storage.principals import Principal
 from storage.recording_reader import RecordingReader
@@ -55,6 +56,7 @@ class Services:
     api_keys: ApiKeys
     sessions: Sessions
     tickets: Tickets
+    presence: LivePresence
     identification: Identification
     recordings: RecordingReader
     archive: ArchiveReader
@@ -143,6 +145,7 @@ async def open_services(
             api_keys=api_keys,
             sessions=sessions,
             tickets=Tickets(redis),
+            presence=LivePresence(redis),
             identification=identification,
             recordings=RecordingReader(settings.recordings_url),
             archive=ArchiveReader(pool, settings.recordings_url),

@@ -68,6 +68,8 @@ class Admission:
     by: Standing | str
     """What a ticket was issued by, or an API key or access token itself."""
     until: float
+    subject: str
+    """Whose credential it is."""
 
 
 class Access:
@@ -87,7 +89,8 @@ class Access:
             by = target.bearer
         if by is None:
             return None
-        admission = Admission(organization_id=target.organization_id, by=by, until=now)
+        subject = by.subject if isinstance(by, Standing) else ""  # that of a key or token is told with its answer
+        admission = Admission(organization_id=target.organization_id, by=by, until=now, subject=subject)
         try:
             return admission if await self._judge(admission, now) is None else None
         except UnavailableError:
@@ -110,5 +113,5 @@ class Access:
         principal = await self._credentials.within(identity, admission.organization_id)
         if principal is None or SCOPE not in principal.scopes:
             return Refusal.NOT_PERMITTED
-        admission.until = now + ADMISSION_SECONDS
+        admission.until, admission.subject = now + ADMISSION_SECONDS, principal.subject
         return None

@@ -54,6 +54,7 @@ class Channel:
         self._ahead: dict[Peer, Position] = {}
         self._joining: dict[Peer, asyncio.Task[None]] = {}
         self._flushing: asyncio.TimerHandle | None = None
+        self._besides: bytes | None = None
         self._loop = asyncio.get_running_loop()
         self._heartbeat = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
         self._opening = asyncio.create_task(self._open())
@@ -85,6 +86,12 @@ class Channel:
         self.source.close()
         for joining in self._joining.values():
             joining.cancel()
+
+    def tell(self, frame: bytes) -> None:
+        """Send a frame that is no part of the feed: now to those here, and to each who comes until the next one."""
+        self._besides = frame
+        for peer in (*self._in_step, *self._ahead):
+            peer.push(frame)
 
     def check(self, now: float) -> None:
         """Cut off peers that fell behind; those joining have a deadline of their own."""
@@ -234,6 +241,8 @@ class Channel:
             self._ahead[peer] = position
         # Its clock, and the answer to a resumption that missed nothing.
         peer.push(self._heartbeat_at(position))
+        if self._besides is not None:
+            peer.push(self._besides)
 
     async def _missed(self, position: Position) -> Sequence[FeedEntry] | Break:
         if position == BEFORE_ALL:

@@ -6,8 +6,10 @@ from typing import Any, Final, Literal, TypeAlias
 import orjson
 from websockets.frames import Frame, Opcode
 
+from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
 from storage.live_position import Position
+from storage.live_presence import Present
 from storage.live_reader import FeedEntry
 
 Reason: TypeAlias = Literal["first", "gap", "epoch"]
@@ -29,6 +31,34 @@ def heartbeat_frame(position: Position, time: str, *, current: bool) -> bytes:
     """`current` is false while the hub cannot read the feed: the board may be older than `time`."""
     values = orjson.dumps({"time": time, "current": current})
     return _frame(b'{"type":"heartbeat","position":"%b",%b', position, values.removeprefix(b"{"))
+
+
+def presence_frame(present: Present, names: Mapping[str, str]) -> bytes:
+    """Who is there, whole: it has no position and takes the place of the one before."""
+    told = {
+        "type": "presence",
+        "watching": [
+            {
+                "subject": each.subject,
+                "name": names.get(each.subject),
+                "since": iso(each.since),
+                "sockets": each.sockets,
+            }
+            for each in present.watching
+        ],
+        "more": present.more,
+        "acting": [
+            {
+                "subject": each.subject,
+                "name": names.get(each.subject),
+                "call_id": each.call_id,
+                "action": each.action,
+                "at": iso(each.at),
+            }
+            for each in present.acting
+        ],
+    }
+    return Frame(Opcode.TEXT, orjson.dumps(told)).serialize(mask=False)
 
 
 def events_frames(entries: Sequence[FeedEntry]) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, cast
@@ -20,7 +20,8 @@ from serve.live.access import Access, Admission, Refusal, Target, target_of
 from serve.live.channel import Channel
 from serve.live.pace import Pace
 from serve.live.peer import Peer
-from serve.live.ports import Boards, Feed
+from serve.live.ports import Boards, Feed, Names, PresenceBook
+from serve.live.presence import Presence
 
 log = structlog.get_logger(__name__)
 
@@ -53,11 +54,20 @@ class LiveHub:
     A socket only listens: what it sends is read and dropped. It receives a snapshot or what it missed, then events and
     heartbeats, and may be closed with 4001 (credential expired), 4503 (not permitted), 4504 (no such organization),
     1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
-    again and again, whose boards are looked at; it must not block.
+    again and again, whose boards are looked at; it must not block. With `presence` sockets are told who else is there,
+    by the `names` their organization has for them.
     """
 
     def __init__(
-        self, options: HubOptions, *, feed: Feed, boards: Boards, access: Access, watch: Callable[[str], object]
+        self,
+        options: HubOptions,
+        *,
+        feed: Feed,
+        boards: Boards,
+        access: Access,
+        watch: Callable[[str], object],
+        presence: PresenceBook | None = None,
+        names: Names | None = None,
     ) -> None:
         self._options = options
         self._feed = feed
@@ -65,6 +75,7 @@ class LiveHub:
         self._access = access
         self._watch = watch
         self._watched_at = 0.0
+        self._presence = Presence(presence, names or _no_names, self._tell) if presence is not None else None
         self._pace = Pace(options.accepts_per_second)
         self._channels: dict[str, Channel] = {}
         self._peers: dict[Peer, Admission] = {}
@@ -78,6 +89,8 @@ class LiveHub:
         listener = socket.create_server((self._options.host, self._options.port), reuse_port=True, backlog=1024)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # inherited by its sockets
         self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._check_peers())]
+        if self._presence is not None:
+            self._tasks.append(asyncio.create_task(self._presence.run()))
         self._server = await serve(
             self._handle,
             sock=listener,
@@ -126,6 +139,8 @@ class LiveHub:
         for task in (*self._tasks, *self._renewing):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._renewing, return_exceptions=True)
+        if self._presence is not None:
+            await self._presence.close()
 
     @property
     def _listening(self) -> Server:
@@ -166,8 +181,13 @@ class LiveHub:
         if channel is None:
             channel = Channel(target.organization_id, self._feed, self._boards)
             self._channels[target.organization_id] = channel
+            if self._presence is not None and (told := self._presence.frame(target.organization_id)) is not None:
+                channel.tell(told)
         self._peers[peer] = admission
         channel.join(peer, target.after, "gap" if target.resumes else "first")
+        subject = admission.subject
+        if self._presence is not None:
+            self._presence.arrive(target.organization_id, subject)
         try:
             async for _ in peer:
                 pass
@@ -176,9 +196,15 @@ class LiveHub:
         finally:
             del self._peers[peer]
             channel.leave(peer)
+            if self._presence is not None:
+                self._presence.leave(target.organization_id, subject)
             if channel.is_empty:
                 channel.close()
                 del self._channels[target.organization_id]
+
+    def _tell(self, organization_id: str, frame: bytes) -> None:
+        if (channel := self._channels.get(organization_id)) is not None:
+            channel.tell(frame)
 
     async def _check_peers(self) -> None:
         loop = asyncio.get_running_loop()
@@ -207,3 +233,7 @@ class LiveHub:
             return
         if refusal is not None:
             await peer.close(*refusal.value)
+
+
+async def _no_names(_organization_id: str, _subjects: frozenset[str]) -> Mapping[str, str]:
+    return {}

@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 from actors.domain.json_types import JSON
 from serve.identity import Identity
 from storage.live_position import Break, Position
+from storage.live_presence import Present, Watching
 from storage.live_reader import Deliver, FeedEntry
 from storage.principals import Principal
 from storage.tickets import Standing
@@ -42,6 +43,18 @@ class Feed(Protocol):
     async def since(
         self, organization_id: str, after: Position, *, page: int, at_most: int
     ) -> Sequence[FeedEntry] | Break: ...
+
+
+class PresenceBook(Protocol):
+    """Where hubs tell one another who watches (`storage.live_presence.LivePresence`). Raises UnavailableError."""
+
+    async def exchange(
+        self, hub: str, here: Mapping[str, Sequence[Watching]], *, now: int
+    ) -> Mapping[str, Present]: ...
+
+
+Names: TypeAlias = Callable[[str, frozenset[str]], Awaitable[Mapping[str, str]]]
+"""What an organization calls the holders of credentials, by subject; without those it has no name for."""
 
 
 class Tickets(Protocol):

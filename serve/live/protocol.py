@@ -281,11 +281,43 @@ class HeartbeatFrame(Strict):
     current: bool = Field(description="False while the feed cannot be read: the board may be older than `time`.")
 
 
+class Watcher(Strict):
+    """A credential with open sockets, at all hubs together."""
+
+    subject: str = Field(description="`user:` or `key:` and an id: whom `acknowledged_by` and the audit log name.")
+    name: str | None = Field(description="What the organization calls them; null for people who gave no name.")
+    since: Timestamp
+    sockets: int
+
+
+class Actor(Strict):
+    """The last command that somebody gave a call within the last minute."""
+
+    subject: str
+    name: str | None
+    call_id: str
+    action: str = Field(description="`say`, `whisper`, `mute`, `unmute`, `transfer`, `end`; others may come.")
+    at: Timestamp
+
+
+class PresenceFrame(Strict):
+    """Who watches this board and who acts on its calls, whole: it takes the place of the one before.
+
+    Within a second at one hub, 2 s between hubs; what a hub that died told is gone after 8 s. It has no position.
+    """
+
+    type: Literal["presence"]
+    watching: list[Watcher] = Field(description="Longest there first.")
+    more: int = Field(description="So many more credentials watch.")
+    acting: list[Actor] = Field(description="Newest first, 20 at most.")
+
+
 LiveFrame = TypeAliasType(
-    "LiveFrame", Annotated[SnapshotFrame | EventsFrame | HeartbeatFrame, Field(discriminator="type")]
+    "LiveFrame",
+    Annotated[SnapshotFrame | EventsFrame | HeartbeatFrame | PresenceFrame, Field(discriminator="type")],
 )
 
-FRAMES: Final[tuple[type[Strict], ...]] = (SnapshotFrame, EventsFrame, HeartbeatFrame)
+FRAMES: Final[tuple[type[Strict], ...]] = (SnapshotFrame, EventsFrame, HeartbeatFrame, PresenceFrame)
 EVENT: Final[TypeAdapter[Any]] = TypeAdapter(LiveEvent)
 FRAME: Final[TypeAdapter[Any]] = TypeAdapter(LiveFrame)
 

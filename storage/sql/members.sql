@@ -92,3 +92,14 @@ select id from users where id = $1 for no key update;
 -- name: person_change
 -- Replace what people say of themselves.
 update users set name = $2, preferences = $3 where id = $1 returning id;
+
+-- name: display_names
+-- What the organization $1 calls the members $2 and its API keys $3; people who gave no name are left out.
+select 'user:' || users.id as subject, users.name
+from organization_members as member
+join users on users.id = member.user_id
+where member.organization_id = $1 and member.user_id = any($2::uuid[]) and users.name is not null
+union all
+select 'key:' || api_keys.id, api_keys.name
+from api_keys
+where api_keys.organization_id = $1 and api_keys.id = any($3::text[]);

@@ -22,7 +22,7 @@ from actors.ports import UnavailableError
 from serve.identity import Identity
 from serve.live.access import Access
 from serve.live.hub import HubOptions, LiveHub
-from serve.live.ports import Boards
+from serve.live.ports import Boards, Names, PresenceBook
 from serve.live.protocol import exactly
 from storage.live_reader import FeedReader
 from storage.principals import Principal
@@ -142,10 +142,10 @@ class Credentials:
         return organization_id not in self.gone
 
 
-def holder(organization_id: str, *scopes: str) -> Identity:
+def holder(organization_id: str, *scopes: str, subject: str = "key:test") -> Identity:
     """Whoever may do this much in one organization; without scopes, listen."""
     scopes = scopes or ("live:read",)
-    return Identity.of_one(Principal(organization_id=organization_id, subject="key:test", scopes=frozenset(scopes)))
+    return Identity.of_one(Principal(organization_id=organization_id, subject=subject, scopes=frozenset(scopes)))
 
 
 OPTIONS = HubOptions(port=0, accepts_per_second=2_000.0)
@@ -157,7 +157,10 @@ async def running_hub(
     boards: Boards,
     credentials: Credentials,
     options: HubOptions = OPTIONS,
+    *,
     watch: Callable[[str], object] = lambda _: None,
+    presence: PresenceBook | None = None,
+    names: Names | None = None,
 ) -> AsyncGenerator[LiveHub]:
     hub = LiveHub(
         options,
@@ -165,6 +168,8 @@ async def running_hub(
         boards=boards,
         access=Access(credentials, credentials),
         watch=watch,
+        presence=presence,
+        names=names,
     )
     await hub.start()
     try:

@@ -1,5 +1,15 @@
 /* Made from serve/live/protocol.py by `make schema`; a test holds it current. Do not edit. */
 
+/** The last command that somebody gave a call within the last minute. */
+export interface Actor {
+  readonly subject: string;
+  readonly name: string | null;
+  readonly call_id: string;
+  /** `say`, `whisper`, `mute`, `unmute`, `transfer`, `end`; others may come. */
+  readonly action: string;
+  readonly at: string;
+}
+
 /** A call of a snapshot: its record and the last of what was said, oldest first, 30 at most. */
 export interface BoardCall {
   readonly call_id: string;
@@ -315,7 +325,7 @@ export interface IncidentEvidenceView {
 
 export type LiveEvent = CallEvent | CallCompletedEvent | UtteranceEvent | EvidenceEvent | CallRemovedEvent | StateRepairedEvent | OrganizationEvent | IncidentEvent | CountersEvent;
 
-export type LiveFrame = SnapshotFrame | EventsFrame | HeartbeatFrame;
+export type LiveFrame = SnapshotFrame | EventsFrame | HeartbeatFrame | PresenceFrame;
 
 /** One breach of a rule. An open one has neither `recovered_at` nor `resolved_at`. */
 export interface LiveIncident {
@@ -361,6 +371,17 @@ export interface OrganizationView {
 /** `<epoch>-<n>`, ordered as two numbers of 64 bits; within an epoch `n` has no holes. */
 export type Position = string;
 
+/** Who watches this board and who acts on its calls, whole: it takes the place of the one before. Within a second at one hub, 2 s between hubs; what a hub that died told is gone after 8 s. It has no position. */
+export interface PresenceFrame {
+  readonly type: "presence";
+  /** Longest there first. */
+  readonly watching: ReadonlyArray<Watcher>;
+  /** So many more credentials watch. */
+  readonly more: number;
+  /** Newest first, 20 at most. */
+  readonly acting: ReadonlyArray<Actor>;
+}
+
 /** What a metric is measured of: each live call, or the organization as a whole. */
 export type Scope = "call" | "fleet";
 
@@ -397,4 +418,14 @@ export interface UtteranceView {
   readonly text: string;
   readonly final: boolean;
   readonly at: string;
+}
+
+/** A credential with open sockets, at all hubs together. */
+export interface Watcher {
+  /** `user:` or `key:` and an id: whom `acknowledged_by` and the audit log name. */
+  readonly subject: string;
+  /** What the organization calls them; null for people who gave no name. */
+  readonly name: string | null;
+  readonly since: string;
+  readonly sockets: number;
 }

@@ -13,6 +13,7 @@ from serve.api import create_api
 from serve.config import Settings
 from serve.services import Services
 from storage.call_controls import put_call_control
+from storage.errors import StorageUnavailableError
 from storage.postgres import Pool, transaction
 from storage.provider_keys import VAPI, VAPI_PUBLIC, put_provider_key
 from tests.fakes.control_server import ControlServer, running_control
@@ -125,6 +126,24 @@ async def test_each_command_reaches_vapi_in_its_words_and_the_timeline_and_the_a
     told = await line.timeline()
     assert [each["action"] for each in told] == [asked["action"] for asked, _ in WIRE]
     assert told[0]["by"].startswith("key:")
+
+
+async def test_who_looks_on_is_told_of_a_command_and_it_waits_for_nobody(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await line.command(SAY)).status_code == 200
+    assert_problem(await line.command(SAY, call_id="unknown"), 404, "not-found")
+    now = round(line.services.now().timestamp() * 1000)
+    present = await line.services.presence.exchange("hub", {line.tenant.organization_id: []}, now=now)
+    acts = present[line.tenant.organization_id].acting
+    assert [(act.call_id, act.action) for act in acts] == [(CALL, "say")]
+    assert acts[0].subject.startswith("key:")
+
+    async def away(*_: object) -> None:
+        raise StorageUnavailableError("Redis does not answer")
+
+    monkeypatch.setattr(line.services.presence, "act", away)
+    assert (await line.command(SAY)).status_code == 200
 
 
 async def test_a_command_carries_the_public_key_where_there_is_one_and_never_the_private_one(line: Line) -> None:

@@ -16,6 +16,7 @@ from actors.organization_actor import BoardSnapshot
 from serve.live.access import Access
 from serve.live.hub import LiveHub
 from serve.services import Services
+from storage.display_names import DisplayNames
 from storage.live_reader import FeedReader
 from storage.postgres import Pool
 from storage.redis import open_redis
@@ -57,6 +58,8 @@ async def hub(redis_client: Redis, services: Services, owners: Owners) -> AsyncI
         boards=board,
         access=Access(services.tickets, services.identification),
         watch=lambda _: None,
+        presence=services.presence,
+        names=DisplayNames(services.pool).of,
     )
     await hub.start()
     try:
@@ -113,6 +116,28 @@ async def test_an_access_token_hears_its_organization_as_long_as_its_person_is_a
         assert socket.close_code == 4503
     async with listen(hub, tenant.organization_id, person.credential) as socket:
         assert await refused(socket) == (4503, "not permitted")
+
+
+async def test_who_watches_is_shown_by_the_name_the_organization_knows_and_to_it_alone(  # noqa: PLR0917  # fixtures
+    hub: LiveHub, client: httpx.AsyncClient, pool: Pool, issuer: TokenIssuer, tenant: Tenant, stranger: Tenant
+) -> None:
+    named, unnamed = [await add_member(pool, issuer, tenant, role) for role in ("owner", "viewer")]
+    await pool.execute("update users set name = 'Ada' where id = $1", UUID(named.user_id))
+    wanted = {f"user:{named.user_id}": "Ada", f"user:{unnamed.user_id}": None}
+    async with (
+        listen(hub, stranger.organization_id, stranger.credential) as other,
+        listen(hub, tenant.organization_id, {}, f"?ticket={await ticket(client, tenant, named.credential)}") as socket,
+        listen(hub, tenant.organization_id, unnamed.credential),
+        listen(hub, tenant.organization_id, tenant.credential),
+    ):
+        while len(shown := (await frame(socket, "presence"))["watching"]) != 3:
+            pass
+        names = {each["subject"]: each["name"] for each in shown}
+        key = next(subject for subject in names if subject.startswith("key:"))
+        assert names == {**wanted, key: "of the test"}
+        foreign = (await frame(other, "presence"))["watching"]
+        assert [(each["name"], each["subject"] in names) for each in foreign] == [("of the test", False)]
+    assert await DisplayNames(pool).of(stranger.organization_id, names) == {}, "a name is its organization's"
 
 
 async def test_no_credential_of_one_organization_hears_another(  # noqa: PLR0917  # fixtures
