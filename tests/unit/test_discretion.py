@@ -34,3 +34,21 @@ async def test_failures_keep_types_and_lose_words() -> None:
     assert SPOKEN.encode() not in failure.SerializeToString()
     assert failure.application_failure_info.type == "ValueError"
     assert "ValueError from KeyError" in failure.message
+
+
+async def test_a_failure_raised_from_itself_is_told_once() -> None:
+    class Circling(ActivityInboundInterceptor):
+        def __init__(self) -> None: ...
+
+        async def execute_activity(self, input: ExecuteActivityInput) -> None:  # noqa: A002 - Temporal's name
+            circling = ValueError(SPOKEN)
+            raise circling from circling
+
+    discreet = Discretion().intercept_activity(Circling())
+
+    @activity.defn
+    async def quoting() -> None:
+        await discreet.execute_activity(ExecuteActivityInput(fn=quoting, args=[], executor=None, headers={}))
+
+    with pytest.raises(ApplicationError, match=r": ValueError$"):
+        await ActivityEnvironment().run(quoting)

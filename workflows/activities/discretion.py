@@ -28,10 +28,12 @@ class _DiscreetActivity(ActivityInboundInterceptor):
 
 
 def _raise_discreet(error: Exception) -> NoReturn:
-    chain: list[str] = []
+    chain: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None:
-        chain.append(type(cause).__name__)
+    # One raised from itself would go round for ever.
+    while cause is not None and not any(cause is each for each in chain):
+        chain.append(cause)
         cause = cause.__cause__
-    told = f"{activity.info().activity_type}: {' from '.join(chain)}"
-    raise ApplicationError(told, type=chain[0]).with_traceback(error.__traceback__) from None
+    kinds = [type(each).__name__ for each in chain]
+    told = f"{activity.info().activity_type}: {' from '.join(kinds)}"
+    raise ApplicationError(told, type=kinds[0]).with_traceback(error.__traceback__) from None
