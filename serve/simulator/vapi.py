@@ -20,6 +20,9 @@ from storage.simulator_store import KEPT_REQUESTS, Document, SimulatorStore
 
 _LATEST: Final = 2**53
 _UNKNOWN_SECONDS: Final = 1.0
+_UNREACHABLE: Final = "+15005550001"
+"""As at Twilio: https://www.twilio.com/docs/iam/test-credentials"""
+
 _CONTROLS: Final = frozenset(
     {"say", "add-message", "control", "end-call", "transfer", "send-transport-message", "handoff"}
 )
@@ -136,6 +139,8 @@ class Vapi:
                         f"{each['loc'][-1] if each['loc'] else 'call'}: {each['msg']}" for each in wrong.errors()
                     ),
                 )
+            if asked.customer.number == _UNREACHABLE:
+                return _fault(400, "customer.number is not a valid phone number")
             told = asked.model_dump(by_alias=True)
             placed = await self.exchange.place(told) if self.exchange is not None else None
             if placed is None:

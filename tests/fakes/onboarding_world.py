@@ -22,6 +22,7 @@ from storage.provider_keys import VAPI, VAPI_PUBLIC, put_provider_key
 from storage.provisioning import add_organization, put_member
 from storage.sealing import Sealer
 from storage.statements import statement
+from tests.fakes.points import Points
 from tests.fakes.processing_world import kept_history, now_ms, until
 from tests.integration.one_process import running
 from workflows.activities.discretion import Discretion
@@ -35,6 +36,9 @@ from workflows.worker import run_workers
 
 TEST_NUMBER: Final = "+15550177055"
 OWNER: Final = "owner-of-the-test@clinic.example"
+REFUSED_NUMBER: Final = "+15005550001"
+"""VAPI calls nobody there."""
+
 TEMPLATE: Final = "front-desk"
 CHANGES: Final = frozenset({"POST", "PATCH", "DELETE"})
 
@@ -63,6 +67,11 @@ class OnboardingWorld:
     settings: Settings
     http: httpx.AsyncClient
     store: Onboardings
+
+    @property
+    def address(self) -> str:
+        """Temporal's."""
+        return self.client.service_client.config.target_host
 
     @property
     def sealer(self) -> Sealer:
@@ -147,6 +156,13 @@ class OnboardingWorld:
         async with onboarding_at_work(self.client, settings or self.settings.worker, self.pool, options):
             yield
 
+    @asynccontextmanager
+    async def passing(self, points: Points) -> AsyncGenerator[None]:
+        """As `working`, by these points."""
+        async with self.working(interceptors=[Discretion(), points], workflow_runner=points.runner()):
+            with points.at_requests():
+                yield
+
     async def steps(self, key: OnboardingKey) -> dict[str, tuple[str, str | None]]:
         """State and detail of each step that was begun."""
         rows = await self.pool.fetch(
@@ -169,8 +185,16 @@ class OnboardingWorld:
         return [
             (each["vendor"], each["method"], _plain(each["path"]))
             for each in reversed(told.json()["requests"])
-            if each["method"] in CHANGES and each["status"] is not None and each["status"] < 300
+            if each["method"] in CHANGES
+            and each["status"] is not None
+            and each["status"] < 300
+            # Of calls everybody is shown everybody's.
+            and not each["path"].startswith("/call")
         ]
+
+    async def placed_calls(self, customer: Customer) -> int:
+        told = await self.http.get("/simulator/calls", headers=customer.credential)
+        return len(told.json()["calls"])
 
     async def misbehave(self, customer: Customer, **faults: Any) -> None:
         answer = await self.http.put("/simulator/faults", json=faults, headers=customer.credential)
@@ -226,9 +250,10 @@ async def onboarding_at_work(
 
 @asynccontextmanager
 async def onboarding_world(
-    folder: Path, *, database_url: str, redis_url: str, env: WorkflowEnvironment
+    folder: Path, *, database_url: str, redis_url: str, client: Client, env: WorkflowEnvironment | None = None
 ) -> AsyncGenerator[OnboardingWorld]:
-    address = env.client.service_client.config.target_host
+    """Beside a Temporal whose clock skips (`env`), or another."""
+    address = client.service_client.config.target_host
     async with (
         running(folder, database_url=database_url, redis_url=redis_url, temporal_address=address, workers=False) as (
             settings,
@@ -238,7 +263,7 @@ async def onboarding_world(
         httpx.AsyncClient(base_url=settings.public_base_url, timeout=20) as http,
     ):
         store = Onboardings(pool, Sealer(settings.encryption_key.get_secret_value()))
-        yield OnboardingWorld(pool=pool, client=env.client, env=env, settings=settings, http=http, store=store)
+        yield OnboardingWorld(pool=pool, client=client, env=env, settings=settings, http=http, store=store)
 
 
 async def _result(handle: WorkflowHandle[Any, Any]) -> str | None:

@@ -28,6 +28,8 @@ from temporalio.workflow import Info
 from workflows.vendors.resend_api import ResendApi
 from workflows.vendors.stripe_api import StripeApi
 from workflows.vendors.twilio_api import TwilioApi
+from workflows.vendors.vapi_account import VapiAccount
+from workflows.vendors.vapi_placing import PlacingClient
 from workflows.vendors.webhook_sender import WebhookSender
 
 Method = Callable[..., Awaitable[Any]]
@@ -37,6 +39,17 @@ REQUESTS: Final = (
     (ResendApi, "send_email"),
     (StripeApi, "record_meter_event"),
     (WebhookSender, "send"),
+    (StripeApi, "create_customer"),
+    (StripeApi, "create_subscription"),
+    (StripeApi, "cancel_subscription"),
+    (StripeApi, "delete_customer"),
+    (VapiAccount, "create_assistant"),
+    (VapiAccount, "update"),
+    (VapiAccount, "import_twilio_number"),
+    (VapiAccount, "delete"),
+    (TwilioApi, "buy_number"),
+    (TwilioApi, "release_number"),
+    (PlacingClient, "place"),
 )
 
 

@@ -12,8 +12,9 @@ import pytest_asyncio
 from pydantic import SecretStr
 from temporalio.testing import WorkflowEnvironment
 
-from storage.onboarding import OnboardingKey, Onboardings
-from tests.fakes.onboarding_world import OWNER, TEST_NUMBER, Customer, OnboardingWorld, onboarding_world
+from storage.onboarding import Onboardings
+from tests.fakes.onboarding_judging import ALL, NOTHING, assert_nothing_left, assert_set_up
+from tests.fakes.onboarding_world import OWNER, REFUSED_NUMBER, TEST_NUMBER, OnboardingWorld, onboarding_world
 from workflows.errors import AmbiguousError, ProviderUnavailableError, RefusedError
 from workflows.onboarding_contracts import PLANS, Step
 from workflows.vendors.resend_api import ResendApi
@@ -21,33 +22,8 @@ from workflows.vendors.stripe_api import StripeApi
 from workflows.vendors.twilio_api import OwnedNumber, TwilioApi
 from workflows.vendors.vapi_account import VapiAccount
 from workflows.vendors.vapi_placing import PlacingAnswer, PlacingClient
-from workflows.vendors.vapi_wiring import Wiring
 
 Method = Callable[..., Awaitable[Any]]
-
-MADE = Counter(
-    {
-        ("stripe", "POST", "customers"): 1,
-        ("stripe", "POST", "subscriptions"): 1,
-        ("vapi", "POST", "assistant"): 1,
-        ("vapi", "PATCH", "assistant"): 1,
-        ("twilio", "POST", "Accounts/IncomingPhoneNumbers.json"): 1,
-        ("vapi", "POST", "phone-number"): 1,
-        ("vapi", "POST", "call"): 1,
-        ("resend", "POST", "emails"): 1,
-    }
-)
-"""What vendors are asked to do, once each: the assistant is told to guard its monitor by a change of its own."""
-
-UNDONE = {
-    ("vapi", "DELETE", "phone-number"): Step.IMPORT,
-    ("twilio", "DELETE", "Accounts/IncomingPhoneNumbers"): Step.NUMBER,
-    ("vapi", "DELETE", "assistant"): Step.ASSISTANT,
-    ("stripe", "DELETE", "subscriptions"): Step.SUBSCRIPTION,
-    ("stripe", "DELETE", "customers"): Step.CUSTOMER,
-}
-NOTHING = {"assistants": 0, "numbers": 0, "customers": 0, "active": 0, "assistant": 0, "phone-number": 0}
-ALL = {"assistants": 1, "numbers": 1, "customers": 1, "active": 1, "assistant": 1, "phone-number": 1}
 
 CREATING: dict[Step, tuple[type, str]] = {
     Step.CUSTOMER: (StripeApi, "create_customer"),
@@ -65,54 +41,9 @@ async def world(database_url: str, redis_url: str, tmp_path: Path) -> AsyncItera
     server = Path(sys.prefix) / "bin" / "temporal-test-server"
     async with (
         await WorkflowEnvironment.start_time_skipping(test_server_existing_path=str(server)) as env,
-        onboarding_world(tmp_path, database_url=database_url, redis_url=redis_url, env=env) as made,
+        onboarding_world(tmp_path, database_url=database_url, redis_url=redis_url, client=env.client, env=env) as made,
     ):
         yield made
-
-
-async def placed_calls(world: OnboardingWorld, customer: Customer) -> int:
-    told = await world.http.get("/simulator/calls", headers=customer.credential)
-    return len(told.json()["calls"])
-
-
-async def assert_set_up(world: OnboardingWorld, customer: Customer, key: OnboardingKey) -> None:
-    """Everything is there, once, and as it must be at VAPI."""
-    assert await world.states(key) == {plan.step: "done" for plan in PLANS}, await world.steps(key)
-    assert await world.left(customer) == ALL
-    assert Counter(await world.changes(customer)) == MADE
-    assert await placed_calls(world, customer) == 1
-    secret = await world.store.secret(customer.organization_id)
-    assert secret is not None
-    url = f"{world.settings.public_base_url}/webhooks/vapi/{customer.organization_id}"
-    wiring = Wiring(url=url, secret=secret, authenticates=True)
-    async with VapiAccount(world.settings.vapi_base_url) as vapi:
-        assistant = await vapi.read(customer.vapi_key, "assistant", (await world.facts(key, Step.ASSISTANT))["id"])
-        number = await vapi.read(customer.vapi_key, "phone-number", (await world.facts(key, Step.IMPORT))["id"])
-    assert wiring.assistant_differences(assistant) == frozenset()
-    assert wiring.number_differences(number) == frozenset()
-    assert "assistantId" not in number
-    [row] = await world.pool.fetch(
-        """select number, provider_phone_number_id, provider_assistant_id from phone_numbers
-           join assistants on assistants.id = assistant_id where phone_numbers.organization_id = $1""",
-        customer.organization_id,
-    )
-    assert dict(row) == {
-        "number": number["number"],
-        "provider_phone_number_id": number["id"],
-        "provider_assistant_id": assistant["id"],
-    }
-    assert await world.pool.fetchval("select state from onboardings where id = $1", key.id) == "completed"
-
-
-async def assert_nothing_left(world: OnboardingWorld, customer: Customer, key: OnboardingKey) -> None:
-    """What was made is gone, and was taken back once."""
-    assert await world.left(customer) == NOTHING
-    changes = Counter(await world.changes(customer))
-    for undone, step in UNDONE.items():
-        vendor, _, path = undone
-        made = changes[vendor, "POST", path if step is not Step.NUMBER else f"{path}.json"]
-        assert changes[undone] == made <= 1, (undone, changes)
-    assert await world.pool.fetchval("select state from onboardings where id = $1", key.id) == "failed"
 
 
 def wrapped(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *, instead: Callable[[Method], Method]) -> None:
@@ -232,15 +163,9 @@ async def test_a_probe_that_does_not_come_back_has_everything_taken_back(
     await world.keep_history(key, "undone-probe")
 
 
-async def test_a_test_call_that_is_refused_has_everything_taken_back(
-    world: OnboardingWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def refused(*_: object) -> PlacingAnswer:
-        return PlacingAnswer(outcome="refused", call={}, status=400)
-
-    monkeypatch.setattr(PlacingClient, "place", refused)
+async def test_a_test_call_that_is_refused_has_everything_taken_back(world: OnboardingWorld) -> None:
     customer = await world.add_customer()
-    key = await world.ask(customer)
+    key = await world.ask(customer, test_number=REFUSED_NUMBER)
     assert await world.carry_out(key) == "failed"
     await assert_nothing_left(world, customer, key)
 
@@ -300,7 +225,7 @@ async def test_answers_that_are_lost_double_nothing(world: OnboardingWorld, monk
     # By their keys Stripe and Resend answered the second time what they had answered the first.
     assert {path: count for path, count in changes.items() if count > 1} == {("resend", "POST", "emails"): 2}
     assert await world.left(customer) == ALL
-    assert await placed_calls(world, customer) == 1
+    assert await world.placed_calls(customer) == 1
 
 
 async def test_a_number_that_somebody_else_was_faster_to_buy_is_not_insisted_on(
