@@ -58,11 +58,14 @@ class Ledger:
         effects = await self.fetch("select count(*) from effects where confirmed_at is null")
         return int(rows[0][0]), int(effects[0][0])
 
-    async def fetch(self, query: str) -> list[asyncpg.Record]:
+    def ask(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        return asyncio.run(self.fetch(query, *arguments))
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Run a statement in a connection of its own."""
         connection = await asyncpg.connect(self.stack.setting("DATABASE_URL"), timeout=60)
         try:
-            return await connection.fetch(query)
+            return await connection.fetch(query, *arguments)
         finally:
             await connection.close()
 

@@ -96,12 +96,17 @@ async def _end_call(world: MortalWorld, organization_id: str, call_id: str, tran
     await inbox.close()
 
 
-async def start_call(world: MortalWorld, name: str, transcript: str | None = None) -> str:
-    """A call of an organization that has everything: recipients, an endpoint, a metered plan."""
+async def prepare_call(world: MortalWorld, name: str, transcript: str | None = None) -> str:
+    """A call of an organization that has everything: recipients, an endpoint, a metered plan. The organization's id."""
     organization_id = await world.add_organization(name, customer=True)
     await world.add_recipients(organization_id, "call-completed")
     await world.add_integration(organization_id, f"/{name}")
     await _end_call(world, organization_id, name, transcript)
+    return organization_id
+
+
+async def start_call(world: MortalWorld, name: str, transcript: str | None = None) -> str:
+    organization_id = await prepare_call(world, name, transcript)
     await TemporalProcessing(world.client).signal(organization_id, name)
     return processing_workflow_id(organization_id, name)
 

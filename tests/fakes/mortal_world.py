@@ -122,17 +122,20 @@ class MortalWorld:
     async def _bury(self) -> None:
         # Again and again: what was on its way to a dead worker is begun by it a moment later.
         while True:
-            async for each in self.client.list_workflows("ExecutionStatus = 'Running'"):
-                described = await self.handle(each.id).describe()
-                for pending in described.raw_description.pending_activities:
-                    is_begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-                    if is_begun and pending.last_worker_identity != self.client.identity:
-                        held = self.client.get_async_activity_handle(
-                            workflow_id=each.id, run_id=described.run_id, activity_id=pending.activity_id
-                        )
-                        with suppress(RPCError):
-                            await held.fail(ApplicationError("nobody is there any more", type="Timeout"))
+            with suppress(RPCError):  # a busy server answers the next time
+                await self._bury_begun()
             await asyncio.sleep(1)
+
+    async def _bury_begun(self) -> None:
+        async for each in self.client.list_workflows("ExecutionStatus = 'Running'"):
+            described = await self.handle(each.id).describe()
+            for pending in described.raw_description.pending_activities:
+                is_begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+                if is_begun and pending.last_worker_identity != self.client.identity:
+                    held = self.client.get_async_activity_handle(
+                        workflow_id=each.id, run_id=described.run_id, activity_id=pending.activity_id
+                    )
+                    await held.fail(ApplicationError("nobody is there any more", type="Timeout"))
 
     def handle(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(workflow_id)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ class Received:
 class WebhookReceiver:
     """`answers` are given in turn and then `status`; `hold` keeps every request until it is set.
 
-    `status_of` decides instead, by the message and by how often it came before.
+    `status_of` decides instead, by the message and by how often it came before. `first` is awaited before an answer.
     """
 
     base_url: str = ""
@@ -41,6 +41,7 @@ class WebhookReceiver:
     received: list[Received] = field(default_factory=list[Received])
     most_at_once: int = 0
     status_of: Callable[[Received, int], int] | None = None
+    first: Callable[[Received], Awaitable[None]] | None = None
     _at_once: int = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -56,6 +57,8 @@ class WebhookReceiver:
         try:
             if self.hold is not None:
                 await self.hold.wait()
+            if self.first is not None:
+                await self.first(got)
         finally:
             self._at_once -= 1
         status = self.answers.pop(0) if self.answers else self.status

@@ -1,5 +1,6 @@
 """Periods follow Stripe's, are closed by the ledger's sums, and every night three sums are one (P8)."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest_asyncio
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from actors.domain.billing_period import Period
 from storage.billing import Billing
 from storage.meter import MeterOutbox
 from storage.postgres import open_pool
@@ -168,6 +170,18 @@ async def test_a_period_is_taken_over_and_the_last_one_closed_by_what_the_ledger
     assert start == moment(world.end)
     assert await world.cycle() == 0
     assert len(await world.events()) == 2
+
+
+async def test_a_period_that_two_close_at_once_is_closed_once(world: CycleWorld) -> None:
+    await world.called("call-1", 60, ended_at=world.end - 1)
+    billing, over = Billing(world.pool), Period(start=world.start, end=world.end)
+    await billing.end_last_period(world.organization_id, over, at=world.now)
+    assert await billing.open_period(world.organization_id) == over
+    await asyncio.gather(*(billing.close(world.organization_id, over, at=world.now) for _ in range(2)))
+    assert [(event, seconds) for event, _, _, seconds, *_ in await world.events()] == [
+        ("period-reset", None),
+        ("period-closed", 60),
+    ]
 
 
 async def test_a_report_that_comes_while_the_period_is_closed_is_in_one_of_both(world: CycleWorld) -> None:

@@ -201,6 +201,16 @@ async def test_a_late_report_is_processed_while_the_recording_is_still_retried(w
     assert len(await world.fetch("select from call_recordings")) == 1
 
 
+async def test_a_recording_that_is_stored_is_not_fetched_again(world: ProcessingWorld) -> None:
+    await world.report()
+    async with world.working():
+        assert await world.finish() == "processed"
+        await world.report(cost=0.5)
+        assert await world.finish() == "processed"
+    assert world.vapi.times_asked(RECORDING_PATH) == 1
+    assert len(await world.fetch("select from call_recordings")) == 1
+
+
 async def test_a_recording_that_is_gone_is_not_asked_for_again(world: ProcessingWorld) -> None:
     world.vapi.statuses[RECORDING_PATH] = 410
     await world.report()

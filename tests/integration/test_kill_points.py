@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -25,8 +27,11 @@ Run = tuple[Kind, str, str]
 LARGEST_BYTES = 256 * 1024
 """Of a payload, and of the event around it: from there on Temporal warns."""
 A_LONG_TALK = f"AI: Hello.\nUser: {PLANTED_WORDS} " + "says so, " * 60_000
-EVERY = 1 if "CHAOS_KILLS" in os.environ else 3
-"""`make chaos` takes every point, `make test` one of three."""
+PATIENCE_SECONDS = 120
+"""A wait ends as soon as what it waits for holds: on a busy machine anything may take its time."""
+IS_LONG = "CHAOS_KILLS" in os.environ
+EVERY = 1 if IS_LONG else 3
+"""`make chaos` takes every point, `make test` one of three, of what is about one call or one organization."""
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +53,8 @@ def refuse_at_first(got: Received, before: int) -> int:
     return 500 if before == 0 and got.path.startswith(REFUSED_AT_FIRST) else 200
 
 
-@pytest.mark.timeout(400)
-@pytest.mark.parametrize("kinds", [KINDS, ROUNDS], ids=["of-one", "of-all"])
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("kinds", [KINDS, ROUNDS] if IS_LONG else [KINDS], ids=["of-one", "of-all"][: 1 + IS_LONG])
 async def test_workers_killed_at_every_point_of_every_history_come_to_the_same(
     world: MortalWorld, workers: KilledWorkers, kinds: Sequence[Kind]
 ) -> None:
@@ -67,6 +72,7 @@ async def test_workers_killed_at_every_point_of_every_history_come_to_the_same(
             name = f"{kind.name}-{number:03}"
             died.append((kind, name, await kind.start(world, name)))
             stop_at[died[-1][2]] = number
+    sys.stderr.write(f"killed at {len(stop_at)} points: {Counter(kind.name for kind, _, _ in died)}\n")
     assert await workers.die(Death(address=world.address, settings=world.settings, stop_at=stop_at)) == -signal.SIGKILL
     async with world.burying(), world.alive():
         await judge(world, died)
@@ -91,7 +97,7 @@ async def judge(world: MortalWorld, runs: Sequence[Run]) -> None:
         return not await others()
 
     with suppress(TimeoutError):
-        await until(all_as_expected)
+        await until(all_as_expected, seconds=PATIENCE_SECONDS)
     assert await others() == {}
 
 

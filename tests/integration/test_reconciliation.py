@@ -16,6 +16,7 @@ from storage.provider_keys import put_provider_key
 from storage.sealing import Sealer
 from tests.fakes.processing_world import CALL, KEY, ORGANIZATION, ProcessingWorld, processing_world, report_body, until
 from tests.fakes.vapi_server import running_vapi
+from workflows.activities.provider_records import record_row
 from workflows.client import connect
 from workflows.reconciliation_contracts import RECONCILIATION_QUEUE, RECONCILIATION_WORKFLOW, Reconciled
 from workflows.schedules import ensure_schedules
@@ -215,6 +216,12 @@ async def test_an_account_that_is_away_holds_up_no_other(world: ProcessingWorld)
         ORGANIZATION: None,
         OTHER: "RefusedError: status 401",
     }
+
+
+def test_what_a_record_brings_in_is_one_row_however_often_it_is_fetched() -> None:
+    for fetched in (record(status="forwarding"), record(artifact={"transcript": "AI: Hello."})):
+        rows = [record_row(ORGANIZATION, CALL, fetched, repair=repair) for repair in ("missed-call", "corrected")]
+        assert len({row.key for row in rows}) == 1
 
 
 async def test_schedules_are_there_once_and_stay_paused(temporal_server: TemporalServer) -> None:

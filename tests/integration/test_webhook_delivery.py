@@ -244,6 +244,21 @@ async def test_a_replay_of_a_range_takes_what_it_was_asked_for_page_by_page(worl
     assert len(set(world.receiver.message_ids("/hook"))) == len(world.receiver.received) == 100
 
 
+async def test_a_page_of_a_replay_that_is_carried_out_twice_sends_nothing_more(world: DeliveryWorld) -> None:
+    hook = await world.add_integration()
+    await world.end_call()
+    await world.enqueue()
+    replay_id = await world.ask_replay(hook)
+    page = await world.parts.writer.replay_page(ORGANIZATION, str(replay_id), after=None, limit=100)
+    assert (len(page.waiting), page.size) == (1, 1)
+    await world.execute(
+        "update webhook_deliveries set status = 'delivered', settled_at = now(), next_attempt_at = null"
+    )
+    again = await world.parts.writer.replay_page(ORGANIZATION, str(replay_id), after=None, limit=100)
+    assert (len(again.waiting), again.size) == (0, 1)
+    await world.status_is("delivered")
+
+
 async def test_a_delivery_whose_start_was_lost_is_taken_up(world: DeliveryWorld) -> None:
     await world.add_integration()
     await world.end_call()

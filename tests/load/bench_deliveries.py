@@ -49,12 +49,17 @@ async def measure(size: Size) -> list[Figure]:
         temporal = start_temporal(folder / "temporal")
         try:
             await migrate(postgres.url)
-            client = await connect(temporal.address, lazy=False)
-            async with delivery_world(postgres.url, client) as world, world.working():
-                return _figures(await _first_attempts(world, size), size)
+            return await measure_on(postgres.url, temporal.address, size)
         finally:
             temporal.stop()
             postgres.stop()
+
+
+async def measure_on(database_url: str, temporal_address: str, size: Size) -> list[Figure]:
+    """The same, on servers that run."""
+    client = await connect(temporal_address, lazy=False)
+    async with delivery_world(database_url, client) as world, world.working():
+        return _figures(await _first_attempts(world, size), size)
 
 
 async def _first_attempts(world: DeliveryWorld, size: Size) -> Latencies:

@@ -1,0 +1,101 @@
+"""What the simulated vendors were asked about calls, kept for longer than they keep it themselves."""
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from serve.simulator.script import ScriptedCall
+from tests.chaos.ledger import Ledger
+from tests.e2e.product import Product, eventually
+
+_KEPT = 2_000
+
+WAITING = """
+select count(*) filter (where not exists (
+           select from webhook_inbox i
+           where i.organization_id = c.organization_id and i.call_id = c.call_id and i.provider = 'internal'
+             and i.type = 'call-processed'
+       )) as unprocessed,
+       count(*) filter (where not exists (
+           select from usage_ledger u where u.organization_id = c.organization_id and u.call_id = c.call_id
+       ) or exists (
+           select from meter_events m
+           where m.organization_id = c.organization_id and m.call_id = c.call_id and m.status = 'pending'
+       )) as unmetered,
+       count(*) filter (where (
+           select count(*) from notifications n
+           where n.organization_id = c.organization_id and n.call_id = c.call_id and n.vendor_id is not null
+       ) < 2) as untold,
+       count(*) filter (where not exists (
+           select from webhook_deliveries d
+           where d.organization_id = c.organization_id and d.call_id = c.call_id and d.event = 'call.completed'
+             and d.status = 'delivered'
+       )) as undelivered
+from unnest($2::text[]) as named (call_id)
+cross join lateral (select $1::uuid as organization_id, named.call_id) c
+"""
+"""Of the calls $2 of an organization: how many wait for what."""
+
+
+@dataclass
+class Vendors:
+    """Of one organization of the running stack: a metered plan, two recipients, one endpoint."""
+
+    ledger: Ledger
+    product: Product
+    _heard: dict[bytes, Mapping[str, Any]] = field(default_factory=dict[bytes, Mapping[str, Any]])
+
+    def look(self) -> None:
+        """Take over what they were asked; to be done before they were asked 2,000 things more."""
+        answer = self.product.http.get(
+            f"{self.product.base_url}/simulator/requests",
+            params={"limit": _KEPT},
+            headers={"authorization": f"Bearer {self.product.api_key}"},
+        )
+        for request in answer.raise_for_status().json()["requests"]:
+            if request["method"] == "POST":
+                self._heard[orjson.dumps(request)] = request
+
+    def waiting(self, call_ids: Collection[str]) -> Mapping[str, int]:
+        """How many of the calls wait for what."""
+        [row] = self.ledger.ask(WAITING, self.product.organization_id, [*call_ids])
+        return dict(row)
+
+    def settled(self, call_ids: Collection[str], *, seconds: float) -> None:
+        """Every one of the calls is processed, metered, told of and delivered."""
+        eventually(
+            lambda: not any(self.waiting(call_ids).values()) or None,
+            seconds=seconds,
+            what=lambda: str(self.waiting(call_ids)),
+        )
+
+    def assert_each_once(self, calls: Collection[ScriptedCall]) -> None:
+        """One text and one email to people about each call, one quantity at Stripe, one message at the endpoint."""
+        self.look()
+        about = self._by_call({call.call_id for call in calls})
+        for call in calls:
+            asked = about.get(call.call_id, [])
+            texts = [each for each in asked if each["vendor"] == "twilio"]
+            emails = {each["headers"]["idempotency-key"] for each in asked if each["vendor"] == "resend"}
+            counted = Counter(
+                each["body"]["identifier"] for each in asked if each["vendor"] == "stripe" and each["status"] == 200
+            )
+            messages = {
+                each["headers"]["webhook-id"]
+                for each in asked
+                if each["vendor"] == "receiver" and each["body"]["type"] == "call.completed"
+            }
+            assert (len(texts), len(emails), len(messages)) == (1, 1, 1), (call.call_id, asked)
+            assert set(counted.values()) == {1}, (call.call_id, counted)
+
+    def _by_call(self, call_ids: Collection[str]) -> Mapping[str, list[Mapping[str, Any]]]:
+        named = re.compile(b"|".join(re.escape(call_id.encode()) for call_id in call_ids))
+        about: dict[str, list[Mapping[str, Any]]] = {}
+        for told, request in self._heard.items():
+            for call_id in {found.decode() for found in named.findall(told)}:
+                about.setdefault(call_id, []).append(request)
+        return about
