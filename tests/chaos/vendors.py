@@ -1,10 +1,12 @@
 """What the simulated vendors were asked about calls, kept for longer than they keep it themselves."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -13,30 +15,30 @@ from tests.chaos.ledger import Ledger
 from tests.e2e.product import Product, eventually
 
 _KEPT = 2_000
+LOOK_SECONDS = 1.0
 
 WAITING = """
-select count(*) filter (where not exists (
-           select from webhook_inbox i
-           where i.organization_id = c.organization_id and i.call_id = c.call_id and i.provider = 'internal'
-             and i.type = 'call-processed'
-       )) as unprocessed,
-       count(*) filter (where not exists (
-           select from usage_ledger u where u.organization_id = c.organization_id and u.call_id = c.call_id
-       ) or exists (
-           select from meter_events m
-           where m.organization_id = c.organization_id and m.call_id = c.call_id and m.status = 'pending'
-       )) as unmetered,
-       count(*) filter (where (
-           select count(*) from notifications n
-           where n.organization_id = c.organization_id and n.call_id = c.call_id and n.vendor_id is not null
-       ) < 2) as untold,
-       count(*) filter (where not exists (
-           select from webhook_deliveries d
-           where d.organization_id = c.organization_id and d.call_id = c.call_id and d.event = 'call.completed'
-             and d.status = 'delivered'
-       )) as undelivered
-from unnest($2::text[]) as named (call_id)
-cross join lateral (select $1::uuid as organization_id, named.call_id) c
+with processed as (
+    select call_id from webhook_inbox
+    where organization_id = $1::uuid and call_id = any ($2::text[])
+      and provider = 'internal' and type = 'call-processed'
+), metered as (
+    select u.call_id from usage_ledger u left join meter_events m using (organization_id, call_id, entry)
+    where u.organization_id = $1::uuid and u.call_id = any ($2::text[])
+    group by u.call_id having coalesce(bool_and(m.status <> 'pending'), true)
+), told as (
+    select call_id from notifications
+    where organization_id = $1::uuid and call_id = any ($2::text[]) and vendor_id is not null
+    group by call_id having count(*) >= 2
+), delivered as (
+    select call_id from webhook_deliveries
+    where organization_id = $1::uuid and call_id = any ($2::text[])
+      and event = 'call.completed' and status = 'delivered'
+)
+select cardinality($2::text[]) - (select count(distinct call_id) from processed) as unprocessed,
+       cardinality($2::text[]) - (select count(*) from metered) as unmetered,
+       cardinality($2::text[]) - (select count(*) from told) as untold,
+       cardinality($2::text[]) - (select count(distinct call_id) from delivered) as undelivered
 """
 """Of the calls $2 of an organization: how many wait for what."""
 
@@ -62,16 +64,19 @@ class Vendors:
 
     def waiting(self, call_ids: Collection[str]) -> Mapping[str, int]:
         """How many of the calls wait for what."""
-        [row] = self.ledger.ask(WAITING, self.product.organization_id, [*call_ids])
+        [row] = self.ledger.ask(WAITING, UUID(self.product.organization_id), [*call_ids])
         return dict(row)
 
     def settled(self, call_ids: Collection[str], *, seconds: float) -> None:
         """Every one of the calls is processed, metered, told of and delivered."""
-        eventually(
-            lambda: not any(self.waiting(call_ids).values()) or None,
-            seconds=seconds,
-            what=lambda: str(self.waiting(call_ids)),
-        )
+
+        def are_done() -> bool | None:
+            if not any(self.waiting(call_ids).values()):
+                return True
+            time.sleep(LOOK_SECONDS)  # what is asked of Postgres takes from what it is asked about
+            return None
+
+        eventually(are_done, seconds=seconds, what=lambda: str(self.waiting(call_ids)))
 
     def assert_each_once(self, calls: Collection[ScriptedCall]) -> None:
         """One text and one email to people about each call, one quantity at Stripe, one message at the endpoint."""
