@@ -60,6 +60,9 @@ GRACE = timedelta(seconds=20)
 _POOL_SIZE = 6
 _STATEMENT_SECONDS = 8.0
 _MAX_ACTIVITIES = 50
+_MAX_WORKFLOW_TASKS = 16
+"""Of calls at once. A task holds the steps that touch Postgres, and Temporal gives it to another after ten seconds: a
+hundred at once, as after an outage, took longer than that each, and were done again and again."""
 _MAX_COPIES = 8
 
 
@@ -165,6 +168,7 @@ def build_workers(client: Client, activities: Activities, **options: Any) -> Seq
         **options,
     }
     of_processing: dict[str, Any] = {
+        "max_concurrent_workflow_tasks": _MAX_WORKFLOW_TASKS,
         "max_concurrent_activities": _MAX_ACTIVITIES,
         "max_concurrent_local_activities": _MAX_ACTIVITIES,
         **shared,

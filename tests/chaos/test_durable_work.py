@@ -25,8 +25,8 @@ AWAY_SECONDS = float(os.environ.get("CHAOS_TEMPORAL_SECONDS", "10"))
 DRAINED_SECONDS = 120.0
 """Ten minutes of calls are caught up with in two; how long it takes after less is only told."""
 CATCHING_UP_SECONDS = 240.0
-A_CALL_EACH_SECOND = 0.1
-"""Between one message and the next: a call has some ten."""
+PAUSE_SECONDS = 0.1
+"""Between one message and the next: a call has some six, so that nearly two calls end in a second."""
 
 
 def worker_pids(stack: RunningStack) -> set[int]:
@@ -68,7 +68,7 @@ def kill_workers(stack: RunningStack, traffic: Traffic, vendors: Vendors) -> Non
 @pytest.mark.timeout(3600)
 def test_killed_workers_do_everything_once(stack: RunningStack, product: Product) -> None:
     vendors = Vendors(Ledger(stack), product)
-    with Traffic(stack, product, seed=601, pause=A_CALL_EACH_SECOND) as traffic:
+    with Traffic(stack, product, seed=601, pause=PAUSE_SECONDS) as traffic:
         kill_workers(stack, traffic, vendors)
     traffic.assert_undisturbed()
     judge(traffic, vendors)
@@ -78,7 +78,7 @@ def test_killed_workers_do_everything_once(stack: RunningStack, product: Product
 def test_what_waited_for_temporal_is_caught_up_with(stack: RunningStack, product: Product) -> None:
     ledger = Ledger(stack)
     vendors = Vendors(ledger, product)
-    with Traffic(stack, product, seed=701, pause=A_CALL_EACH_SECOND) as traffic:
+    with Traffic(stack, product, seed=701, pause=PAUSE_SECONDS) as traffic:
         traffic.acknowledged(1)
         with stopped(stack.pid("Temporal")):
             traffic.last(AWAY_SECONDS)
