@@ -42,17 +42,20 @@ simulate: setup ## ten thousand simulated clusters among faults, and how often e
 
 chaos: setup ## take servers away for a minute each and kill processes, under traffic
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-60} CHAOS_KILLS=$${CHAOS_KILLS:-20} CHAOS_DELIVERY_KILLS=2 \
-		CHAOS_TEMPORAL_SECONDS=$${CHAOS_TEMPORAL_SECONDS:-600} exec $(BIN)/python -m pytest \
-		tests/chaos tests/integration/test_delivery_kills.py tests/integration/test_kill_points.py $(ARGS)
+		CHAOS_TEMPORAL_SECONDS=$${CHAOS_TEMPORAL_SECONDS:-600} \
+		LIVE_CLIENTS=200 LIVE_EVENTS=10000 exec $(BIN)/python -m pytest \
+		tests/chaos tests/integration/test_delivery_kills.py tests/integration/test_kill_points.py \
+		tests/integration/live/test_hub_faults.py $(ARGS)
 
 load: setup ## measure latency and throughput of the running stack
 	@exec $(BIN)/call-supervisor load $(ARGS)
 
-bench: setup ## figures of the actors and of Postgres with ten million calls beside their budgets; BENCH=short takes seconds
+bench: setup ## figures of the actors, the live hub, and Postgres with ten million calls beside their budgets; BENCH=short takes seconds
 	@$(BIN)/python -m tests.load.bench $(ARGS)
 	@$(BIN)/python -m tests.load.bench_processing
 	@$(BIN)/python -m tests.load.bench_deliveries
 	@$(BIN)/python -m tests.load.bench_fairness
+	@$(BIN)/python -m tests.load.bench_live
 	@exec $(BIN)/python -m tests.load.bench_storage
 
 schema: setup ## describe anew the database (migrations/schema.txt) and the live protocol (dashboard/src/live/protocol.ts)

@@ -1,6 +1,8 @@
 """Who may listen: tickets for browsers, API keys and access tokens for programs."""
 
 import re
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -9,13 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.http11 import Request
 
 from actors.ports import UnavailableError
+from serve.access_tokens import LEEWAY_SECONDS
 from serve.live.ports import Credentials, Tickets
 from storage.live_position import Position
 from storage.tickets import Standing
 
 SCOPE: Final = "live:read"
 ADMISSION_SECONDS: Final = 60.0
-"""How often it is asked again whether an open socket's session, key or token still permits it."""
+"""How often it is asked again whether an open socket's session, key or token still permits it, and when one ends."""
 
 _PATH: Final = re.compile(r"/live/([^/]{1,100})")
 _MOST_PARAMETERS: Final = 16
@@ -75,9 +78,12 @@ class Admission:
 class Access:
     """Checks credentials. A wrong one and one of another organization are answered alike."""
 
-    def __init__(self, tickets: Tickets, credentials: Credentials) -> None:
+    def __init__(
+        self, tickets: Tickets, credentials: Credentials, *, unix_time: Callable[[], float] = time.time
+    ) -> None:
         self._tickets = tickets
         self._credentials = credentials
+        self._time = unix_time
 
     async def admit(self, target: Target, now: float) -> Admission | None:
         """Let in whoever may listen, or None. Redeems the ticket. Raises UnavailableError."""
@@ -114,4 +120,7 @@ class Access:
         if principal is None or SCOPE not in principal.scopes:
             return Refusal.NOT_PERMITTED
         admission.until, admission.subject = now + ADMISSION_SECONDS, principal.subject
+        if identity.expires_at is not None:
+            left = identity.expires_at + LEEWAY_SECONDS - self._time()
+            admission.until = min(admission.until, now + max(0.0, left))
         return None

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -133,7 +134,9 @@ class Credentials:
     async def present(self, by: Standing | str) -> Identity | None:
         self.asked.set()
         await self.answering.wait()
-        return self.keys.get(by if isinstance(by, str) else by.subject)
+        found = self.keys.get(by if isinstance(by, str) else by.subject)
+        is_over = found is not None and found.expires_at is not None and found.expires_at <= time.time()
+        return None if is_over else found
 
     async def within(self, identity: Identity, organization_id: str) -> Principal | None:
         return identity.principals.get(organization_id)
@@ -142,10 +145,11 @@ class Credentials:
         return organization_id not in self.gone
 
 
-def holder(organization_id: str, *scopes: str, subject: str = "key:test") -> Identity:
-    """Whoever may do this much in one organization; without scopes, listen."""
+def holder(organization_id: str, *scopes: str, subject: str = "key:test", expires_at: int | None = None) -> Identity:
+    """Whoever may do this much in one organization; without scopes, listen. Over at that Unix time, if one is told."""
     scopes = scopes or ("live:read",)
-    return Identity.of_one(Principal(organization_id=organization_id, subject=subject, scopes=frozenset(scopes)))
+    principal = Principal(organization_id=organization_id, subject=subject, scopes=frozenset(scopes))
+    return replace(Identity.of_one(principal), expires_at=expires_at)
 
 
 OPTIONS = HubOptions(port=0, accepts_per_second=2_000.0)

@@ -12,6 +12,7 @@ from serve.stack.temporal_server import TemporalServer
 from storage import calls
 from tests.load import bench_deliveries, bench_fairness, bench_processing
 from tests.load.bench import main
+from tests.load.bench_live import main as measure_live
 from tests.load.bench_storage import main as measure_storage
 from tests.load.storage_queries import QUERIES
 
@@ -53,3 +54,15 @@ async def test_the_short_benchmarks_of_deliveries_tell_every_figure(
 ) -> None:
     told = await bench.measure_on(database_url, temporal_server.address, bench.SHORT)
     assert len([figure for figure in told if figure.value is not None]) == count
+
+
+def test_the_short_benchmark_of_the_live_hub_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCH", "short")
+    assert measure_live(["--json", str(tmp_path / "bench.json")]) == 0
+    figures = json.loads((tmp_path / "bench.json").read_text())["figures"]
+    assert len(figures) == 16
+    for figure in figures:
+        if figure["name"].endswith(("events that did not come", "sockets closed")):
+            assert figure["value"] == 0, figure["name"]
+        elif not figure["name"].endswith(("of a core", "of each")):
+            assert figure["value"] > 0, figure["name"]

@@ -33,6 +33,7 @@ class Arrivals:
     def __init__(self) -> None:
         self.seconds = array("d")
         self.events = 0
+        self.frames = 0
         self._intended: dict[str, float] = {}
         self._frames: dict[bytes, tuple[float, ...]] = {}
         self._newest: tuple[bytes, tuple[float, ...]] = (b"", ())
@@ -43,6 +44,7 @@ class Arrivals:
 
     def frame(self, payload: bytes, arrived: float) -> None:
         """A frame came by one socket."""
+        self.frames += 1
         newest, sent = self._newest
         if payload != newest:
             sent = self._known(payload)

@@ -1,0 +1,175 @@
+"""The hub at the edges of what it promises: how far back, at how many at once, beside how many others, for how long."""
+
+import asyncio
+import time
+import uuid
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+from websockets.frames import Frame, Opcode
+
+from actors.domain.views import state_view
+from actors.organization_actor import BoardSnapshot
+from serve.live.access import ADMISSION_SECONDS
+from serve.live.board import LiveBoard
+from serve.live.channel import CATCH_UP_ENTRIES, HEARTBEAT_SECONDS
+from serve.live.client import SILENCE_SECONDS
+from serve.live.hub import CHECK_SECONDS, PING_SECONDS, LiveHub
+from storage.live_position import Position
+from storage.live_presence import LivePresence
+from tests.integration.live.test_hub_doors import close_code
+from tests.integration.live.test_hub_feed import sockets, stuck_socket
+from tests.integration.live_owner import Credentials, Owner, frame, holder, listen, running_hub
+
+MANY = 100
+ORGANIZATIONS = 50
+
+
+async def test_another_owner_brings_everybody_a_snapshot_and_nobody_trusts_an_old_position(
+    hub: LiveHub, owner: Owner
+) -> None:
+    """Those here in the middle of the stream, and those who come back with a position of the owner before."""
+    here = asyncio.Barrier(MANY + 1)
+
+    async def watch() -> LiveBoard:
+        board = LiveBoard()
+        async with listen(hub, owner.organization_id) as client:
+            board.apply(await frame(client, "snapshot"))
+            await here.wait()
+            epochs: list[str] = []
+            while str(board.position) != "2-20":
+                received = await frame(client, "snapshot", "events")
+                epochs += [received["reason"]] if received["type"] == "snapshot" else []
+                board.apply(received)
+            assert epochs == ["epoch"]
+        return board
+
+    async def come_back(n: int) -> None:
+        async with listen(hub, owner.organization_id, f"?after=1-{n}") as client:
+            received = await frame(client)
+            assert (received["type"], received["reason"]) == ("snapshot", "epoch")
+
+    async with asyncio.TaskGroup() as watching:
+        boards = [watching.create_task(watch()) for _ in range(MANY)]
+        await here.wait()
+        await owner.flow(50)
+        await owner.open(epoch=2)
+        await owner.flow(20)
+    states = [each.result().state() for each in boards]
+    assert all(state == states[0] for state in states)
+    async with asyncio.TaskGroup() as returning:
+        for n in range(0, 51, 5):
+            returning.create_task(come_back(n))
+
+
+async def test_how_far_back_one_may_have_stayed_is_exact(hub: LiveHub, owner: Owner, redis_client: Redis) -> None:
+    async with redis_client.pipeline(transaction=False) as written:
+        for n in range(1, CATCH_UP_ENTRIES + 2):
+            event = {"type": "state-repaired", "repairs": n}
+            written.xadd(owner.key, {"events": orjson.dumps([event])}, id=f"1-{n}")
+        await written.execute()
+    owner.n = CATCH_UP_ENTRIES + 1
+    async with listen(hub, owner.organization_id, "?after=1-0") as client:
+        assert (await frame(client))["reason"] == "gap", "one too many: the whole board, and never a part"
+    async with listen(hub, owner.organization_id, "?after=1-1") as client:
+        repairs: list[int] = []
+        while len(repairs) < CATCH_UP_ENTRIES:
+            received = await frame(client)
+            assert received["type"] == "events"
+            repairs += [event["repairs"] for event in received["events"]]
+    assert repairs == list(range(2, CATCH_UP_ENTRIES + 2))
+
+
+async def test_who_answers_no_ping_is_gone_and_so_is_the_sight_of_him(
+    redis_client: Redis, owner: Owner, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a machine that was put to sleep: its kernel takes what fits, and nobody answers."""
+    assert 2 * PING_SECONDS <= 60
+    monkeypatch.setattr("serve.live.hub.PING_SECONDS", 0.5)
+    monkeypatch.setattr("serve.live.hub.CLOSE_SECONDS", 0.2)
+    async with running_hub(redis_client, owner.board, credentials, presence=LivePresence(redis_client)) as hub:
+        asleep = await stuck_socket(hub, owner.organization_id)
+        async with listen(hub, owner.organization_id) as client:
+            for count in (2, 1):
+                await sockets(hub, count)
+                while (await frame(client, "presence"))["watching"][0]["sockets"] != count:
+                    pass
+        asleep.close()
+
+
+async def test_an_access_token_is_good_to_its_last_second_and_no_minute_longer(
+    redis_client: Redis, owner: Owner, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serve.live.access.LEEWAY_SECONDS", 0)
+    assert CHECK_SECONDS <= 1.0 < ADMISSION_SECONDS
+    expires_at = int(time.time()) + 2
+    credentials.keys["token"] = holder(owner.organization_id, expires_at=expires_at)
+    async with running_hub(redis_client, owner.board, credentials) as hub:
+        async with listen(hub, owner.organization_id, key="token") as client:
+            await frame(client, "snapshot")
+            assert await close_code(client) == 4001
+        assert time.time() >= expires_at
+
+
+async def test_fifty_organizations_on_one_hub_hear_their_own_alone(
+    redis_client: Redis, credentials: Credentials
+) -> None:
+    owners = {str(each): Owner(redis_client, str(each)) for each in (uuid.uuid4() for _ in range(ORGANIZATIONS))}
+    for organization_id, owner in owners.items():
+        credentials.keys[organization_id] = holder(organization_id)
+        await owner.open()
+
+    async def board(organization_id: str) -> BoardSnapshot | None:
+        return await owners[organization_id].board(organization_id)
+
+    async def watch(organization_id: str) -> None:
+        seen = LiveBoard()
+        async with listen(hub, organization_id, key=organization_id) as client:
+            while str(seen.position) != "1-40":
+                received = await frame(client, "snapshot", "events")
+                text = orjson.dumps(received).decode()
+                assert not any(other in text for other in owners if other != organization_id)
+                seen.apply(received)
+        assert seen.organization["organization_id"] == organization_id
+        assert seen.state() == state_view(owners[organization_id].state)
+
+    async with running_hub(redis_client, board, credentials) as hub, asyncio.TaskGroup() as everybody:
+        for organization_id, owner in owners.items():
+            everybody.create_task(watch(organization_id))
+            everybody.create_task(owner.flow(40))
+
+
+@pytest.mark.parametrize(
+    "written", ["{}%2F", "%2F{}", "{}/", "{}%00", "{}\N{COMBINING ACUTE ACCENT}", "{}?after=1-0&organization_id={}"]
+)
+async def test_no_spelling_leads_to_another_organization(
+    hub: LiveHub, owner: Owner, credentials: Credentials, written: str
+) -> None:
+    other = str(uuid.uuid4())
+    credentials.keys["other"] = holder(other)
+    path = written.replace("{}", owner.organization_id).replace("\N{COMBINING ACUTE ACCENT}", "%CC%81")
+    url = f"ws://127.0.0.1:{hub.port}/live/{path}"
+    try:
+        async with connect(url, additional_headers={"Authorization": "Bearer other"}, proxy=None) as client:
+            code = await close_code(client)
+    except InvalidStatus as refused:
+        code = refused.response.status_code
+    assert code in {404, 4503}
+
+
+async def test_nothing_is_compressed_so_no_frame_can_be_a_bomb(hub: LiveHub, owner: Owner) -> None:
+    async with listen(hub, owner.organization_id, compression="deflate") as client:
+        assert client.protocol.extensions == [], "offered, and not taken"
+        await frame(client, "heartbeat")
+        compressed = bytearray(Frame(Opcode.TEXT, b"\x00" * 1_000).serialize(mask=True))
+        compressed[0] |= 0x40
+        client.transport.write(compressed)
+        assert await close_code(client) == 1002
+
+
+async def test_a_dead_connection_is_known_by_three_missed_heartbeats() -> None:
+    assert SILENCE_SECONDS == 3 * HEARTBEAT_SECONDS
+    assert LiveBoard(position=Position(1, 1)).apply({"type": "heartbeat"}) == "heartbeat"

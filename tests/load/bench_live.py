@@ -1,0 +1,187 @@
+"""The live hub's figures: `python -m tests.load.bench_live [--json FILE]`; BENCH=short takes seconds.
+
+A hub in a process of its own on a real Valkey, an owner that writes its events to the feed as it does in production,
+and sockets in the process that measures. What is timed is from the moment an event should be written to its frame at
+each socket; the way from the webhook to the feed is timed by `make load`.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Final
+
+import psutil
+import structlog
+import uvloop
+from rich.console import Console
+
+from serve.simulator.load.figures import Figure, Latencies, machine, percentiles, print_figures
+from serve.simulator.load.live import Arrivals
+from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
+from storage.embedded import start_valkey
+from storage.redis import open_redis
+from tests.load.live_hub import HubProcess, Speaker, running_hub_process
+
+_OPENED_AT_ONCE: Final = 50
+_LAST_FRAME_SECONDS: Final = 10.0
+_KIB: Final = 1024
+_BUDGETED: Final = 1_000
+"""So many sockets at most have a bound of latency."""
+_BUDGETS_MS: Final = {50.0: 20.0, 99.0: 100.0}
+_FRAMES_PER_CORE: Final = 20_000.0
+_IDLE_KIB: Final = 30.0
+_IDLE_PERCENT: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How many sockets, in steps, and how many events each second for how long."""
+
+    sockets: Sequence[int] = (500, 1_000, 5_000)
+    per_second: Sequence[float] = (100.0, 20.0, 100.0)
+    seconds: float = 8.0
+    idle_seconds: float = 10.0
+    settle_seconds: float = 1.0
+
+
+SHORT: Final = Size(sockets=(20, 60), per_second=(50.0, 50.0), seconds=0.5, idle_seconds=0.2, settle_seconds=0.1)
+
+
+async def measure(size: Size) -> list[Figure]:
+    """Every figure, on a throwaway Valkey."""
+    with tempfile.TemporaryDirectory() as name:
+        valkey = start_valkey(Path(name), password=secrets.token_hex(16), durable=False)
+        try:
+            async with running_hub_process(valkey.url) as hub, open_redis(valkey.url) as redis:
+                return await _figures(hub, Speaker(redis, hub.organization_id), size)
+        finally:
+            valkey.stop()
+
+
+async def _figures(hub: HubProcess, speaker: Speaker, size: Size) -> list[Figure]:
+    await speaker.open()
+    process = psutil.Process(hub.pid)
+    arrivals = Arrivals()
+    figures: list[Figure] = []
+    async with _sockets(hub, arrivals, 1) as first:
+        await asyncio.sleep(size.settle_seconds)
+        empty, held = process.memory_info().rss, len(first)
+        for count, rate in zip(size.sockets, size.per_second, strict=True):
+            async with _sockets(hub, arrivals, count - held) as more:
+                clients = [*first, *more]
+                await asyncio.sleep(size.settle_seconds)
+                each = (process.memory_info().rss - empty) / (count - held) / _KIB
+                idle = await _busy(process, size.idle_seconds)
+                figures += [
+                    Figure(name=f"{count:,} sockets: memory of each", unit="KiB", value=each, budget=_IDLE_KIB),
+                    Figure(name=f"{count:,} idle sockets: of a core", unit="%", value=idle, budget=_IDLE_PERCENT),
+                    *await _paced(process, speaker, arrivals, clients, rate=rate, seconds=size.seconds),
+                ]
+    return figures
+
+
+async def _busy(process: psutil.Process, seconds: float) -> float:
+    before, began = _cpu_seconds(process), monotonic()
+    await asyncio.sleep(seconds)
+    return 100 * (_cpu_seconds(process) - before) / (monotonic() - began)
+
+
+async def _paced(
+    process: psutil.Process,
+    speaker: Speaker,
+    arrivals: Arrivals,
+    clients: Sequence[LiveSocket],
+    *,
+    rate: float,
+    seconds: float,
+) -> list[Figure]:
+    """Events at that rate to all of these."""
+    arrivals.seconds = arrivals.seconds[:0]
+    events = round(rate * seconds)
+    frames_before, cpu_before = arrivals.frames, _cpu_seconds(process)
+    began = monotonic()
+    for number in range(events):
+        intended = began + number / rate
+        await asyncio.sleep(max(0.0, intended - monotonic()))
+        mark = f"{len(clients)}-{number}"
+        arrivals.expect(mark, intended)
+        await speaker.say(mark)
+    expected = events * len(clients)
+    deadline = monotonic() + _LAST_FRAME_SECONDS
+    while len(arrivals.seconds) < expected and monotonic() < deadline:  # noqa: ASYNC110  # frames have no event
+        await asyncio.sleep(0.02)
+    spent = _cpu_seconds(process) - cpu_before
+    frames = arrivals.frames - frames_before
+    latencies = Latencies()
+    for elapsed in arrivals.seconds:
+        latencies.record(elapsed)
+    name = f"{len(clients):,} sockets, {rate:g} events/s"
+    return [
+        *percentiles(
+            f"{name}: event to frame", latencies, _BUDGETS_MS if len(clients) <= _BUDGETED else {}, of=(50, 99)
+        ),
+        Figure(name=f"{name}: frames", unit="/s", value=frames / (monotonic() - began)),
+        Figure(
+            name=f"{name}: frames of a core",
+            unit="/s",
+            value=frames / max(spent, 0.001),
+            budget=_FRAMES_PER_CORE,
+            at_least=True,
+        ),
+        Figure(name=f"{name}: events that did not come", unit="", value=expected - len(arrivals.seconds), budget=0),
+        Figure(name=f"{name}: sockets closed", unit="", value=sum(not each.is_open for each in clients), budget=0),
+    ]
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+@asynccontextmanager
+async def _sockets(hub: HubProcess, arrivals: Arrivals, count: int) -> AsyncGenerator[list[LiveSocket]]:
+    free = asyncio.Semaphore(_OPENED_AT_ONCE)
+
+    async def opened() -> LiveSocket:
+        while True:
+            try:
+                async with free:
+                    return await open_socket(hub.url, hub.key, arrivals.frame)
+            except (RefusedError, OSError):
+                await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(120):
+        clients = list(await asyncio.gather(*(opened() for _ in range(count))))
+    try:
+        yield clients
+    finally:
+        for each in clients:
+            each.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.load.bench_live", description=__doc__)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    options = parser.parse_args(arguments)
+    described = machine()
+    figures = uvloop.run(measure(SHORT if os.environ.get("BENCH") == "short" else Size()))
+    print_figures(Console(), figures, described, title="Live hub")
+    if options.json is not None:
+        told = {"machine": described, "figures": [figure.as_json() for figure in figures]}
+        options.json.write_text(json.dumps(told, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    sys.exit(main())
