@@ -1,0 +1,68 @@
+/** What people wrote down about the call; it stays with it. */
+
+import { type ReactNode, useState } from "react";
+import { timeOfDay } from "../calls/format.ts";
+import { addNote, type CallNote } from "./detail.ts";
+
+export interface NotesProps {
+  organizationId: string;
+  callId: string;
+  notes: readonly CallNote[] | null;
+  mayWrite: boolean;
+  reload: () => void;
+}
+
+export function Notes({ organizationId, callId, notes, mayWrite, reload }: NotesProps): ReactNode {
+  const [text, setText] = useState("");
+  const [fault, setFault] = useState<string | null>(null);
+  const [isSending, setIsSending] = useState(false);
+  const send = async (): Promise<void> => {
+    setIsSending(true);
+    setFault(null);
+    try {
+      await addNote(organizationId, callId, text.trim());
+      setText("");
+      reload();
+    } catch (error) {
+      setFault(error instanceof Error ? error.message : String(error));
+    } finally {
+      setIsSending(false);
+    }
+  };
+  return (
+    <div className="notes">
+      {notes?.length === 0 && <p className="note">No notes yet.</p>}
+      <ul>
+        {notes?.map((note) => (
+          <li key={note.note_id}>
+            <p className="note">
+              {note.author} · {timeOfDay(Date.parse(note.created_at))}
+            </p>
+            <p>{note.text}</p>
+          </li>
+        ))}
+      </ul>
+      {mayWrite && (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            if (text.trim() && !isSending) void send();
+          }}
+        >
+          <label>
+            Note
+            <textarea id="note" rows={3} maxLength={5000} value={text} onChange={(event) => setText(event.target.value)} />
+          </label>
+          {fault && (
+            <p className="fault" role="alert">
+              {fault}
+            </p>
+          )}
+          <button type="submit" disabled={isSending || !text.trim()}>
+            Add the note
+          </button>
+        </form>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,52 @@
+/** The board as the table shows it: which calls, in which order, each with its alarms. */
+
+import type { Board } from "../live/board.ts";
+import type { BoardCall, LiveIncident } from "../live/protocol.ts";
+import { incidentsByCall, SEVERITIES } from "./alarms.ts";
+import { ageMs } from "./facts.ts";
+import { type Filters, matches } from "./filters.ts";
+
+export interface CallRow {
+  call: BoardCall;
+  /** Open ones, worst first. */
+  incidents: readonly LiveIncident[];
+}
+
+export interface Rows {
+  byId: ReadonlyMap<string, CallRow>;
+  /** Calls that go on and match, in the order they should stand in. */
+  sorted: readonly string[];
+  /** Calls that go on, whether they match or not. */
+  total: number;
+  /** How many of those do not match, and how many of them have a critical alarm. */
+  hidden: { calls: number; critical: number };
+}
+
+const NO_INCIDENTS: readonly LiveIncident[] = [];
+
+export function rowsOf(board: Board, filters: Filters, now: number): Rows {
+  const incidents = incidentsByCall(board);
+  const byId = new Map<string, CallRow>();
+  const shown: { id: string; rank: number; age: number }[] = [];
+  const hidden = { calls: 0, critical: 0 };
+  let total = 0;
+  for (const call of board.calls.values()) {
+    const row = { call, incidents: incidents.get(call.call_id) ?? NO_INCIDENTS };
+    byId.set(call.call_id, row);
+    if (call.status === "ended") continue;
+    total += 1;
+    if (matches(call, filters, now, row.incidents.length > 0)) {
+      shown.push({ id: call.call_id, rank: rankOf(row), age: ageMs(call, now) });
+    } else {
+      hidden.calls += 1;
+      if (row.incidents[0]?.severity === "critical") hidden.critical += 1;
+    }
+  }
+  shown.sort((a, b) => b.rank - a.rank || b.age - a.age || (a.id < b.id ? -1 : 1));
+  return { byId, sorted: shown.map((each) => each.id), total, hidden };
+}
+
+export function rankOf(row: CallRow): number {
+  const worst = row.incidents[0];
+  return worst ? SEVERITIES[worst.severity].rank : 0;
+}

@@ -1,0 +1,46 @@
+/** The keyboard map. */
+
+import { type ReactNode, useEffect, useRef } from "react";
+
+const KEYS: readonly [string, string][] = [
+  ["j / k, ↓ / ↑", "next, previous call"],
+  ["Enter", "open the call"],
+  ["Esc", "close, back"],
+  ["/", "search"],
+  ["f", "filters"],
+  ["r", "apply the order that waits"],
+  ["1 … 5", "show live, waiting, stale, refused, with an alarm"],
+  ["0", "show all"],
+  ["a", "acknowledge the first alarm, of the open call first"],
+  ["m", "mute it for 15 minutes"],
+  ["s", "say"],
+  ["w", "whisper"],
+  ["u", "mute or unmute the assistant"],
+  ["x", "transfer"],
+  ["e", "end: asks first"],
+  ["n", "notes"],
+  ["?", "this map"],
+];
+
+export function KeyMap({ close }: { close: () => void }): ReactNode {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => ref.current?.showModal(), []);
+  return (
+    <dialog ref={ref} className="key-map" aria-labelledby="keys-title" onClose={close}>
+      <h2 id="keys-title">Keyboard</h2>
+      <dl>
+        {KEYS.map(([key, text]) => (
+          <div key={key}>
+            <dt>
+              <kbd>{key}</kbd>
+            </dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+      <form method="dialog">
+        <button type="submit">Close</button>
+      </form>
+    </dialog>
+  );
+}
