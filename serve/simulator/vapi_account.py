@@ -17,6 +17,7 @@ from storage.simulated_vendors import Document, VendorMemory
 PREFIX: Final = "/vapi"
 _KINDS: Final = ("assistant", "phone-number")
 _LISTED: Final = 100
+_GONE: Final = "gone"
 _UNTOLD: Final = frozenset({"twilioAuthToken"})
 """What VAPI is given and does not tell again."""
 
@@ -83,6 +84,7 @@ class VapiAccounts:
             record |= _told(asked.body) | {"updatedAt": self._now()}
             await self.memory.put(kind, record_id, {**held, "record": record})
         elif method == "DELETE":
+            await self.memory.put(_GONE, record_id, {})
             await self.memory.drop(f"{kind}:{account}", record_id)
             await self.memory.remove(kind, record_id)
         return JSONResponse(record)
@@ -90,6 +92,9 @@ class VapiAccounts:
     async def _remember(self, token: str, account: str, record_id: str) -> None:
         settings = await self.imported(token, record_id) if self.imported is not None else None
         if settings is None or await self.memory.get("phone-number", record_id) is not None:
+            return
+        if await self.memory.get(_GONE, record_id) is not None:
+            # Deleted, and its row here does not know yet.
             return
         await self._create("phone-number", account, settings, identity=record_id)
 
