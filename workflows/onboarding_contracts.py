@@ -16,8 +16,12 @@ FAIL_STEP: Final = "fail_onboarding_step"
 FINISH_ONBOARDING: Final = "finish_onboarding"
 
 STEP_TIMEOUT: Final = timedelta(minutes=5)
-STEP_HEARTBEAT: Final = timedelta(seconds=10)
-"""What a dead worker had taken is given to another after this long."""
+STEP_HEARTBEAT: Final = timedelta(minutes=1)
+"""What a dead worker had taken is given to another after this long.
+
+Longer than any request takes, and than a busy process is late with a sign of life: two at once could make a thing twice
+where its vendor knows no key.
+"""
 
 
 class Step(StrEnum):

@@ -162,7 +162,7 @@ class OnboardingLine:
             if owned:
                 return owned[0]
             if chosen is None:
-                for_sale = for_sale or await twilio.search_numbers(asked.country, asked.area_code)
+                for_sale = for_sale or _spread(await twilio.search_numbers(asked.country, asked.area_code), asked)
                 chosen = next((each for each in for_sale if each not in sold), None)
                 if chosen is None:
                     break
@@ -267,6 +267,12 @@ class OnboardingLine:
 
 async def _is_ours(twilio: TwilioApi, facts: Mapping[str, str]) -> bool:
     return any(each.id == facts["id"] for each in await twilio.numbers(facts["number"]))
+
+
+def _spread(for_sale: Sequence[str], asked: Asked) -> Sequence[str]:
+    """From another beginning for each onboarding: those at once are not to run after the same numbers."""
+    first = asked.key.id.int % max(len(for_sale), 1)
+    return [*for_sale[first:], *for_sale[:first]]
 
 
 def _mark(asked: Asked) -> str:
