@@ -109,36 +109,39 @@ class MortalWorld:
             told = await asyncio.gather(*(self.handle(each).result() for each in workflow_ids))
         return dict(zip(workflow_ids, told, strict=True))
 
-    @asynccontextmanager
-    async def burying(self) -> AsyncGenerator[None]:
-        """Inside, the time of activities that a dead worker began is over soon, which may be minutes."""
-        task = asyncio.create_task(self._bury())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _bury(self) -> None:
-        # Again and again: what was on its way to a dead worker is begun by it a moment later.
-        while True:
-            with suppress(RPCError):  # a busy server answers the next time
-                await self._bury_begun()
-            await asyncio.sleep(1)
-
-    async def _bury_begun(self) -> None:
-        async for each in self.client.list_workflows("ExecutionStatus = 'Running'"):
-            described = await self.handle(each.id).describe()
-            for pending in described.raw_description.pending_activities:
-                is_begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-                if is_begun and pending.last_worker_identity != self.client.identity:
-                    held = self.client.get_async_activity_handle(
-                        workflow_id=each.id, run_id=described.run_id, activity_id=pending.activity_id
-                    )
-                    await held.fail(ApplicationError("nobody is there any more", type="Timeout"))
-
     def handle(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(workflow_id)
+
+
+@asynccontextmanager
+async def burying(client: Client) -> AsyncGenerator[None]:
+    """Inside, the time of activities that a dead worker began is over soon, which may be minutes."""
+    task = asyncio.create_task(_bury(client))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _bury(client: Client) -> None:
+    # Again and again: what was on its way to a dead worker is begun by it a moment later.
+    while True:
+        with suppress(RPCError):  # a busy server answers the next time
+            await _bury_begun(client)
+        await asyncio.sleep(1)
+
+
+async def _bury_begun(client: Client) -> None:
+    async for each in client.list_workflows("ExecutionStatus = 'Running'"):
+        described = await client.get_workflow_handle(each.id).describe()
+        for pending in described.raw_description.pending_activities:
+            is_begun = pending.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            if is_begun and pending.last_worker_identity != client.identity:
+                held = client.get_async_activity_handle(
+                    workflow_id=each.id, run_id=described.run_id, activity_id=pending.activity_id
+                )
+                await held.fail(ApplicationError("nobody is there any more", type="Timeout"))
 
 
 def organization_of(name: str) -> str:

@@ -36,7 +36,8 @@ async def assert_set_up(world: OnboardingWorld, customer: Customer, key: Onboard
     """Everything is there, once, and as it must be at VAPI."""
     assert await world.states(key) == {plan.step: "done" for plan in PLANS}, await world.steps(key)
     assert await world.left(customer) == ALL
-    assert Counter(await world.changes(customer)) == MADE
+    changes = Counter(await world.changes(customer))
+    assert changes == MADE, changes
     assert await world.placed_calls(customer) == 1
     secret = await world.store.secret(customer.organization_id)
     assert secret is not None

@@ -15,7 +15,7 @@ from serve.stack.temporal_server import TemporalServer
 from tests.fakes.killed_worker import Death, KilledWorkers, killed_workers
 from tests.fakes.mortal_rounds import ROUNDS
 from tests.fakes.mortal_runs import CALLS, KINDS, RECORDING, REFUSED_AT_FIRST, Kind, start_call
-from tests.fakes.mortal_world import ADDRESS, NUMBER, MortalWorld, mortal_world
+from tests.fakes.mortal_world import ADDRESS, NUMBER, MortalWorld, burying, mortal_world
 from tests.fakes.points import Points
 from tests.fakes.processing_world import PLANTED_NUMBER, PLANTED_WORDS, kept_history, until
 from tests.fakes.webhook_receiver import Received
@@ -74,7 +74,7 @@ async def test_workers_killed_at_every_point_of_every_history_come_to_the_same(
             stop_at[died[-1][2]] = number
     sys.stderr.write(f"killed at {len(stop_at)} points: {Counter(kind.name for kind, _, _ in died)}\n")
     assert await workers.die(Death(address=world.address, settings=world.settings, stop_at=stop_at)) == -signal.SIGKILL
-    async with world.burying(), world.alive():
+    async with burying(world.client), world.alive():
         await judge(world, died)
     await assert_discreet(world, [*lived, *long, *died])
 

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from serve.stack.temporal_server import TemporalServer
 from storage.onboarding import OnboardingKey
 from tests.fakes.killed_worker import Death, KilledWorkers, killed_workers
+from tests.fakes.mortal_world import burying
 from tests.fakes.onboarding_judging import assert_nothing_left, assert_set_up
 from tests.fakes.onboarding_world import (
     REFUSED_NUMBER,
@@ -82,7 +83,7 @@ async def test_workers_killed_at_every_point_come_to_the_same(
     stop_at = {onboarding_workflow_id(str(key.id)): number for number, (_, key) in died.items()}
     death = Death(address=world.address, settings=told(world), stop_at=stop_at)
     assert await workers.die(death) == -signal.SIGKILL
-    async with world.working():
+    async with burying(world.client), world.working():
         async with asyncio.timeout(200):
             results = await asyncio.gather(*(world.handle(key).result() for _, key in died.values()))
     assert set(results) == {result}
