@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from serve.stack.temporal_server import TemporalServer
+from serve.stack.temporal_server import TemporalServer, start_temporal
 from storage.onboarding import OnboardingKey
 from tests.fakes.killed_worker import Death, KilledWorkers, killed_workers
 from tests.fakes.mortal_world import burying
@@ -24,6 +24,7 @@ from tests.fakes.onboarding_world import (
     onboarding_world,
 )
 from tests.fakes.points import Points
+from tests.scratch import marker_of
 from workflows.client import connect
 from workflows.onboarding_contracts import onboarding_workflow_id
 
@@ -37,11 +38,19 @@ def workers() -> Iterator[KilledWorkers]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def temporal(servers_folder: Path) -> Iterator[TemporalServer]:
+    """One of its own: nobody here works on what follows the test calls, and it would stay for the tests that come."""
+    server = start_temporal(servers_folder / "temporal-kills", marker=marker_of(servers_folder), durable=False)
+    yield server
+    server.stop()
+
+
 @pytest_asyncio.fixture
 async def world(
-    database_url: str, redis_url: str, tmp_path: Path, temporal_server: TemporalServer
+    database_url: str, redis_url: str, tmp_path: Path, temporal: TemporalServer
 ) -> AsyncIterator[OnboardingWorld]:
-    client = await connect(temporal_server.address, lazy=False)
+    client = await connect(temporal.address, lazy=False)
     async with onboarding_world(tmp_path, database_url=database_url, redis_url=redis_url, client=client) as made:
         yield made
 
