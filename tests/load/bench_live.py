@@ -13,6 +13,7 @@ import os
 import secrets
 import sys
 import tempfile
+import uuid
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ import structlog
 import uvloop
 from rich.console import Console
 
+from serve.live.hub import HubOptions
 from serve.simulator.load.figures import Figure, Latencies, machine, percentiles, print_figures
 from serve.simulator.load.live import Arrivals
 from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
@@ -39,6 +41,7 @@ _BUDGETED: Final = 1_000
 """So many sockets at most have a bound of latency."""
 _BUDGETS_MS: Final = {50.0: 20.0, 99.0: 100.0}
 _FRAMES_PER_CORE: Final = 20_000.0
+_BACK_MS: Final = 30_000.0
 _IDLE_KIB: Final = 30.0
 _IDLE_PERCENT: Final = 2.0
 
@@ -52,9 +55,13 @@ class Size:
     seconds: float = 8.0
     idle_seconds: float = 10.0
     settle_seconds: float = 1.0
+    storm: int = 5_000
+    """Sockets that lose their hub at once; 0: none do."""
 
 
-SHORT: Final = Size(sockets=(20, 60), per_second=(50.0, 50.0), seconds=0.5, idle_seconds=0.2, settle_seconds=0.1)
+SHORT: Final = Size(
+    sockets=(20, 60), per_second=(50.0, 50.0), seconds=0.5, idle_seconds=0.2, settle_seconds=0.1, storm=0
+)
 
 
 async def measure(size: Size) -> list[Figure]:
@@ -62,8 +69,12 @@ async def measure(size: Size) -> list[Figure]:
     with tempfile.TemporaryDirectory() as name:
         valkey = start_valkey(Path(name), password=secrets.token_hex(16), durable=False)
         try:
-            async with running_hub_process(valkey.url) as hub, open_redis(valkey.url) as redis:
-                return await _figures(hub, Speaker(redis, hub.organization_id), size)
+            async with open_redis(valkey.url) as redis:
+                async with running_hub_process(valkey.url) as hub:
+                    told = await _figures(hub, Speaker(redis, hub.organization_id), size)
+                if size.storm:
+                    told += await _storm(valkey.url, Speaker(redis, str(uuid.uuid4())), size.storm)
+                return told
         finally:
             valkey.stop()
 
@@ -88,6 +99,23 @@ async def _figures(hub: HubProcess, speaker: Speaker, size: Size) -> list[Figure
                     *await _paced(process, speaker, arrivals, clients, rate=rate, seconds=size.seconds),
                 ]
     return figures
+
+
+async def _storm(redis_url: str, speaker: Speaker, count: int) -> list[Figure]:
+    """All sockets lose their hub, which is killed, and come back a second later to another that lets in at its pace."""
+    await speaker.open()
+    arrivals = Arrivals()
+    async with running_hub_process(redis_url, speaker.organization_id) as hub, _sockets(hub, arrivals, count):
+        hub.process.kill()
+        await asyncio.to_thread(hub.process.join)
+    lost = monotonic()
+    pace = HubOptions().accepts_per_second
+    async with running_hub_process(redis_url, speaker.organization_id, port=hub.port, accepts_per_second=pace) as hub:
+        await asyncio.sleep(max(0.0, lost + 1.0 - monotonic()))
+        async with _sockets(hub, arrivals, count, at_once=count):
+            back = monotonic() - lost
+    name = f"{count:,} sockets return a second after their hub was killed, {pace:g} let in a second: all back"
+    return [Figure(name=name, unit="ms", value=back * 1000, budget=_BACK_MS)]
 
 
 async def _busy(process: psutil.Process, seconds: float) -> float:
@@ -149,8 +177,10 @@ def _cpu_seconds(process: psutil.Process) -> float:
 
 
 @asynccontextmanager
-async def _sockets(hub: HubProcess, arrivals: Arrivals, count: int) -> AsyncGenerator[list[LiveSocket]]:
-    free = asyncio.Semaphore(_OPENED_AT_ONCE)
+async def _sockets(
+    hub: HubProcess, arrivals: Arrivals, count: int, *, at_once: int = _OPENED_AT_ONCE
+) -> AsyncGenerator[list[LiveSocket]]:
+    free = asyncio.Semaphore(at_once)
 
     async def opened() -> LiveSocket:
         while True:
@@ -158,7 +188,7 @@ async def _sockets(hub: HubProcess, arrivals: Arrivals, count: int) -> AsyncGene
                 async with free:
                     return await open_socket(hub.url, hub.key, arrivals.frame)
             except (RefusedError, OSError):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05 if at_once < count else 1.0)
 
     async with asyncio.timeout(120):
         clients = list(await asyncio.gather(*(opened() for _ in range(count))))
