@@ -25,7 +25,7 @@ from storage.migrate import migrate
 from tests.fakes.mortal_runs import RECORDING, prepare_call
 from tests.fakes.mortal_world import MortalWorld, mortal_world
 from tests.fakes.processing_world import until
-from workflows.client import TemporalProcessing
+from workflows.client import TemporalProcessing, TemporalUnavailableError
 
 _AT_ONCE: Final = 8
 _PATIENCE_SECONDS: Final = 600.0
@@ -81,7 +81,11 @@ async def _processed(world: MortalWorld, names: Sequence[str], *, before: int) -
 
     async def signal(name: str) -> None:
         async with turns:
-            await processing.signal(owners[name], name)
+            while True:
+                try:
+                    return await processing.signal(owners[name], name)
+                except TemporalUnavailableError:  # too busy to answer in time: its owner asks again, too
+                    await asyncio.sleep(1)
 
     async def all_done() -> bool:
         [(done,)] = await world.rows(DONE)
