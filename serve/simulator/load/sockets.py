@@ -78,10 +78,12 @@ class LiveSocket(asyncio.Protocol):
             return False
         status = self._received[9:12]
         self._received = self._received[end + len(_HEAD_END) :]
-        if status == _SWITCHING:
+        if self.opened.done():  # whoever waited for it has given up
+            self.close()
+        elif status == _SWITCHING:
             self._is_open = True
             self.opened.set_result(None)
-        elif not self.opened.done():
+        else:
             self.opened.set_exception(RefusedError(f"the hub answered {status.decode()}"))
             self.close()
         return self._is_open
