@@ -58,6 +58,7 @@ QUERIES: Final[Mapping[str, Arguments]] = {
     "active_calls": lambda _: (100,),
     "journal_day": _day,
     "day_so_far": _day,
+    "limits_between": _day,
     "journal_day_events": _day,
     "webhook_figures": lambda sample: (sample.now - timedelta(days=1), slot_of(str(sample.organization_id))),
     "call_key": lambda sample: (sample.provider_call_id,),
