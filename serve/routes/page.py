@@ -1,6 +1,7 @@
 """The dashboard's page, the page of invitations, and their files."""
 
 from html import escape
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -16,6 +17,11 @@ STATIC: Final = Path(__file__).parent.parent / "static"
 BUILT: Final = Path(__file__).parents[2] / "dashboard" / "dist"
 # Kept by the browser, asked about each time: a new version shows at once.
 _REVALIDATED: Final = {"Cache-Control": "no-cache"}
+_NOT_BUILT: Final = """\
+<!doctype html><html lang="en"><meta charset="utf-8"><title>The page is not built</title>
+<h1>The page is not built</h1>
+<p>Run <code>make setup</code> where the product was installed, and load this again. Everything else works.</p>
+"""
 # Their names hold a digest of what is in them.
 _FOR_EVER: Final = {"Cache-Control": "public, max-age=31536000, immutable"}
 
@@ -35,19 +41,21 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, deployment: Deployment) -> None:
-    """Serve the board at `/`, the page of invitations at `/invitation`, and their files below `/static`."""
+    """Serve the board as it was built at `/`, the page of invitations at `/invitation`, their files below `/static`."""
     invitation, headers = _invitation_page(deployment)
 
     @app.get("/", include_in_schema=False)
-    async def get_page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", headers=_REVALIDATED)
+    async def get_page() -> Response:
+        page = BUILT / "index.html"
+        if not page.exists():
+            return HTMLResponse(_NOT_BUILT, HTTPStatus.SERVICE_UNAVAILABLE, _REVALIDATED)
+        return FileResponse(page, headers=_REVALIDATED)
 
     @app.get("/invitation", include_in_schema=False)
     async def get_invitation_page() -> HTMLResponse:
         return HTMLResponse(invitation, headers=headers)
 
     app.mount("/static/app/assets", _Assets(directory=BUILT / "assets", check_dir=False), name="assets")
-    app.mount("/static/app", _Files(directory=BUILT, html=True, check_dir=False), name="app")
     app.mount("/static", _Files(directory=STATIC, check_dir=False), name="static")
 
 

@@ -36,7 +36,6 @@ async def page(stack: RunningStack) -> AsyncIterator[Page]:
             "console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None
         )
         await page.goto(told["dashboard_login_url"])
-        await page.goto(f"{told['base_url']}/static/app/")
         await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
         yield page
         await browser.close()

@@ -1,0 +1,37 @@
+"""The board's page: what was built is served as it is, strictly, and what was not says what to do."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from serve.routes import page as page_module
+
+Client = httpx.AsyncClient
+
+
+async def test_the_page_is_what_was_built_and_holds_nothing_inline(client: Client) -> None:
+    page = await client.get("/")
+    assert page.status_code == 200
+    assert page.text == (page_module.BUILT / "index.html").read_text()
+    assert page.headers["cache-control"] == "no-cache"
+    assert "unsafe" not in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page.text)
+    links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
+    assert any(link.endswith(".js") for link in links)
+    for link in links:
+        answer = await client.get(link)
+        assert answer.status_code == 200, link
+        kept = "immutable" in answer.headers["cache-control"]
+        assert kept is ("/assets/" in link), "a name that holds its digest is kept, another asked about each time"
+
+
+async def test_without_a_build_it_says_what_to_do(
+    client: Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(page_module, "BUILT", tmp_path)
+    page = await client.get("/")
+    assert page.status_code == 503
+    assert "make setup" in page.text
+    assert (await client.get("/healthz")).status_code == 200
