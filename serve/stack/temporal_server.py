@@ -9,7 +9,7 @@ from typing import Final
 
 import httpx
 
-from storage.child_process import ChildProcess, free_port, spawn, wait_until_ready
+from storage.child_process import ChildProcess, ServerFailedError, free_port, last_lines, spawn, wait_until_ready
 
 # Commits reach the disk at checkpoints: a killed process loses nothing, and Postgres' commits need not queue behind.
 _PRAGMAS: Final = ("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1")
@@ -27,6 +27,9 @@ _FAIRNESS: Final = (
     "matching.numTaskqueueWritePartitions=1",
 )
 NICENESS: Final = 15
+# Its inner services draw ports of their own and let go of them for a moment: somebody else may take one.
+_PORT_DRAWS: Final = 3
+_PANIC_LINES: Final = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +68,26 @@ def start_temporal(
     """Start Temporal with its state in a SQLite file of `data_dir`; returns once the frontend serves.
 
     Without `ui_port` there is no web page; `durable=False` keeps the state in memory. Runs at niceness 15, since
-    workflows may wait where a webhook's acknowledgement may not.
+    workflows may wait where a webhook's acknowledgement may not. Raises ServerFailedError.
     """
+    for _ in range(_PORT_DRAWS - 1):
+        try:
+            return _start(data_dir, port, ui_port, log_path, marker, durable=durable)
+        except ServerFailedError as failed:
+            if "address already in use" not in last_lines(failed.log_path, _PANIC_LINES):
+                raise
+    return _start(data_dir, port, ui_port, log_path, marker, durable=durable)
+
+
+def _start(
+    data_dir: Path,
+    port: int | None,
+    ui_port: int | None,
+    log_path: Path | None,
+    marker: Mapping[str, str] | None,
+    *,
+    durable: bool,
+) -> TemporalServer:
     data_dir.mkdir(parents=True, exist_ok=True)
     port, http_port = port or free_port(), free_port()
     flags = ["--ip", "127.0.0.1", "--port", str(port), "--log-level", "warn", "--namespace", "default"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from serve.stack import temporal_server
 from serve.stack.processes import PART_MARKER, STACK_MARKER, ProcessIdentity, marked, reap, still_alive
 from serve.stack.temporal_server import start_temporal
 from storage.embedded import start_postgres, start_valkey
@@ -31,6 +32,25 @@ def test_every_server_is_known_and_ended_by_its_marker(servers_folder: Path, mar
 
     assert marked(marker) == []
     assert not any(server.is_running() for server in servers)
+
+
+def test_temporal_draws_its_ports_again_when_one_was_taken(
+    servers_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = servers_folder / "tried"
+    script = servers_folder / "temporal-once-too-late"
+    script.write_text(
+        f'#!/bin/sh\n[ -e "{tried}" ] && exec "{temporal_server.temporal_binary()}" "$@"\n'
+        f'touch "{tried}"; echo "listen tcp 127.0.0.1:1: bind: address already in use" >&2; exit 2\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(temporal_server, "temporal_binary", lambda: script)
+
+    server = start_temporal(servers_folder / "drawn-again", durable=False)
+
+    assert tried.exists()
+    assert server.is_running()
+    server.stop()
 
 
 def test_only_processes_with_every_pair_of_the_marker_end(servers_folder: Path, marker: dict[str, str]) -> None:
