@@ -1,10 +1,23 @@
 """Loaded before every other plugin: how tests are collected, and which go to which worker of pytest-xdist."""
 
 import gc
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+
+from serve.stack.ray_cluster import SESSION_NICENESS
+
+# Where Linux shares the processor among sessions first, Ray's yields to every other, so that Postgres need not wait. A
+# worker yields as much, or what one computes holds up the stack that another one tries; in a session of its own, for
+# that of the terminal is not ours to change.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    with suppress(OSError):
+        os.setsid()
+        Path("/proc/self/autogroup").write_text(str(SESSION_NICENESS))
 
 STACK_FOLDERS = ("tests/chaos/", "tests/e2e/")
 
