@@ -47,10 +47,10 @@ def test_postgres_away_refuses_and_recovers(stack: RunningStack, product: Produc
     traffic.finish()
 
 
-def test_redis_away_changes_no_answer(stack: RunningStack, product: Product) -> None:
-    """So it is with Temporal: see test_durable_work."""
-    with Traffic(stack, product, seed=216, pause=PAUSE_SECONDS) as traffic:
-        away(stack, "Valkey", traffic)
+@pytest.mark.parametrize("part", ["Valkey", "Temporal"])
+def test_redis_and_temporal_away_change_no_answer(stack: RunningStack, product: Product, part: str) -> None:
+    with Traffic(stack, product, seed=210 + len(part), pause=PAUSE_SECONDS) as traffic:
+        away(stack, part, traffic)
     traffic.assert_undisturbed()
     traffic.finish()
 

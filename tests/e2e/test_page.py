@@ -61,9 +61,9 @@ async def test_a_call_appears_speaks_and_is_shown_as_ended(page: Page, product: 
 
     for message in lifecycle:
         product.post(body_of(call, message)).raise_for_status()
-    ended = page.locator(f'#ended [data-call="{call.call_id}"], details [data-call="{call.call_id}"]')
-    await page.keyboard.press("Escape")
-    await expect(ended).to_contain_text("processed", timeout=PATIENCE_MS)
+    await expect(page.locator("#call .pill")).to_have_text("ended", timeout=PATIENCE_MS)
+    await page.get_by_role("tab", name="Facts").click()
+    await expect(page.locator("#call")).to_contain_text("processed", timeout=PATIENCE_MS)
 
 
 async def test_a_supervisor_has_something_said_and_ends_the_call(page: Page, product: Product) -> None:
