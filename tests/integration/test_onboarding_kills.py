@@ -69,6 +69,7 @@ async def begin(world: OnboardingWorld, test_number: str) -> tuple[Customer, Onb
     return customer, key
 
 
+@pytest.mark.skipif(EVERY > 1, reason="belongs to make chaos: its workers were once seen to hang at their end")
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize(
     ("test_number", "result", "judge"),
