@@ -109,9 +109,15 @@ class ProcessingWorld:
         await TemporalProcessing(self.env.client).signal(ORGANIZATION, CALL)
 
     async def tell(
-        self, kind: str, *, facts: dict[str, JSON], body: dict[str, Any] | None = None, key: str | None = None
+        self,
+        kind: str,
+        *,
+        facts: dict[str, JSON],
+        body: dict[str, Any] | None = None,
+        key: str | None = None,
+        ahead_ms: int = 0,
     ) -> None:
-        """Accept a row of VAPI's, and be the owner that applies it."""
+        """Accept a row of VAPI's, and be the owner that applies it; received `ahead_ms` from now by our clock."""
         accepted = await self.inbox.accept(
             NewEvent(
                 organization_id=ORGANIZATION,
@@ -121,7 +127,7 @@ class ProcessingWorld:
                 call_id=CALL,
                 facts=facts,
                 occurred_at=now_ms(),
-                received_at=now_ms(),
+                received_at=now_ms() + ahead_ms,
                 body=None if body is None else orjson.dumps(body),
             )
         )
@@ -130,8 +136,8 @@ class ProcessingWorld:
     async def ring(self) -> None:
         await self.tell("status-update", facts={"status": "in-progress"})
 
-    async def end(self) -> None:
-        await self.tell("status-update", facts={"status": "ended"})
+    async def end(self, *, ahead_ms: int = 0) -> None:
+        await self.tell("status-update", facts={"status": "ended"}, ahead_ms=ahead_ms)
 
     async def report(self, **more: Any) -> None:
         body = report_body(self.vapi.base_url, **more)
