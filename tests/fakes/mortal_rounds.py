@@ -1,6 +1,5 @@
-"""Runs of the workflows that look through all organizations, by the clock; see mortal_runs."""
+"""Runs of the workflows that look through all organizations, by the clock; see mortal_kind."""
 
-import base64
 import time
 from typing import Final
 from unittest.mock import ANY
@@ -9,9 +8,10 @@ from uuid import UUID, uuid4
 from actors.domain.iso_time import iso
 from storage.billing import METER_DIFFERENCE
 from storage.provider_keys import put_provider_key
-from storage.sealing import Sealer
-from tests.fakes.mortal_runs import CLOSED, Kind, book, due_cycle, effects_of_cycle, now_ms
-from tests.fakes.mortal_world import MortalWorld, organization_of
+from tests.fakes.mortal_kind import Kind, now_ms
+from tests.fakes.mortal_money import CLOSED, book, due_cycle, effects_of_cycle
+from tests.fakes.mortal_wiring import WIRING_LOOKS
+from tests.fakes.mortal_world import SEALER, MortalWorld, organization_of
 from tests.fakes.stripe_server import Counted
 from workflows.billing_contracts import (
     BILLING_CYCLES_WORKFLOW,
@@ -78,9 +78,8 @@ async def _start_reconciliation(world: MortalWorld, name: str) -> str:
     """VAPI knows a call that no webhook told of. All share an account, and each has an assistant of its own."""
     organization_id = await world.add_organization(name)
     async with world.pool.acquire() as connection:
-        sealer = Sealer(base64.b64encode(bytes(32)).decode())
         await put_provider_key(
-            connection, sealer, organization_id=organization_id, provider="vapi", key="the account's"
+            connection, SEALER, organization_id=organization_id, provider="vapi", key="the account's"
         )
     await world.pool.execute(
         "insert into assistants (id, organization_id, name, provider_assistant_id) values ($1, $2, 'Desk', $3)",
@@ -107,4 +106,4 @@ RECONCILIATIONS: Final = Kind(
     name="reconciliation", start=_start_reconciliation, effects=_effects_of_reconciliation, expected=True, result=ANY
 )
 
-ROUNDS: Final = (SWEEPS, LOOKS, NIGHTS, RECONCILIATIONS)
+ROUNDS: Final = (SWEEPS, LOOKS, NIGHTS, RECONCILIATIONS, WIRING_LOOKS)

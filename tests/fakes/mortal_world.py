@@ -37,6 +37,8 @@ ADDRESS: Final = "ottilie@planted.example"
 """Who is told of calls and of money, by everybody."""
 _ORGANIZATIONS: Final = UUID("5b0f2f8c-3d1c-4f6e-9d55-6a3c1d7e0001")
 _ENCRYPTION_KEY: Final = base64.b64encode(bytes(32)).decode()
+SEALER: Final = Sealer(_ENCRYPTION_KEY)
+"""As the workers' own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ class MortalWorld:
             "insert into integrations (id, organization_id, name, url, events, sealed_secret)"
             " values ($1, $2, 'Hook', $3, '{call.completed}', $4)",
             integration_id, UUID(organization_id), f"{self.receiver.base_url}{path}",
-            Sealer(_ENCRYPTION_KEY).seal(organization_id, secret.encode()),
+            SEALER.seal(organization_id, secret.encode()),
         )  # fmt: skip
         return integration_id
 
@@ -182,6 +184,7 @@ async def mortal_world(database_url: str, folder: Path, temporal_address: str) -
                 "resend_base_url": messages.base_url,
                 "stripe_secret_key": "sk_test",
                 "stripe_base_url": stripe.base_url,
+                "public_base_url": "https://us.example",
                 "webhooks_insecure": True,
             },
             vapi=vapi,

@@ -1,6 +1,6 @@
 """A real HTTP server on loopback that counts meter events as Stripe does, and fails as it is told."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +38,10 @@ class StripeServer:
     most_at_once: int = 0
     objects: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list[tuple[str, str, dict[str, str]]])
+    before_telling: dict[str, Callable[[], Awaitable[object]]] = field(
+        default_factory=dict[str, Callable[[], Awaitable[object]]]
+    )
+    """What happens elsewhere before an object is told, by its path."""
 
     async def price(self, request: web.Request) -> web.Response:
         return web.json_response(
@@ -102,6 +106,8 @@ class StripeServer:
         if self.failing is not None:
             return _error(self.failing, "told to")
         self.asked.append((request.method, request.path, {k: str(v) for k, v in (await request.post()).items()}))
+        if request.path in self.before_telling:
+            await self.before_telling[request.path]()
         found = self.objects.get(request.path)
         return web.json_response(found) if found is not None else _error(404, "No such object")
 

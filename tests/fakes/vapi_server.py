@@ -10,7 +10,7 @@ from aiohttp import web
 
 @dataclass(slots=True)
 class VapiServer:
-    """What it answers under each path, and what it was asked: path and Authorization, in order."""
+    """What it answers under each path, and what it was asked: path and Authorization, in order. Records change."""
 
     base_url: str = ""
     records: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -34,6 +34,8 @@ class VapiServer:
         if path in self.redirects:
             return web.Response(status=302, headers={"location": self.redirects[path]})
         if path in self.records:
+            if request.method == "PATCH":
+                self.records[path].update(await request.json())
             return web.json_response(self.records[path])
         if path in self.files:
             return web.Response(body=self.files[path], content_type="audio/wav")

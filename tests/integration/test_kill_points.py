@@ -13,14 +13,22 @@ import pytest_asyncio
 
 from serve.stack.temporal_server import TemporalServer
 from tests.fakes.killed_worker import Death, KilledWorkers, killed_workers
+from tests.fakes.mortal_calls import CALLS, DELIVERIES, RECORDING, REFUSED_AT_FIRST, REPLAYS, start_call
+from tests.fakes.mortal_kind import Kind
+from tests.fakes.mortal_messages import ALERTS, NOTICES
+from tests.fakes.mortal_money import AGGREGATIONS, CYCLES, METERS, STRIPE_EVENTS, WAITING_CYCLES
 from tests.fakes.mortal_rounds import ROUNDS
-from tests.fakes.mortal_runs import CALLS, KINDS, RECORDING, REFUSED_AT_FIRST, Kind, start_call
+from tests.fakes.mortal_wiring import REPAIRS
 from tests.fakes.mortal_world import ADDRESS, NUMBER, MortalWorld, burying, mortal_world
 from tests.fakes.points import Points
 from tests.fakes.processing_world import PLANTED_NUMBER, PLANTED_WORDS, kept_history, until
 from tests.fakes.webhook_receiver import Received
 from workflows.billing_contracts import BILLING_QUEUE, BILLING_SWEEP_WORKFLOW
 
+KINDS = (
+    CALLS, DELIVERIES, REPLAYS, AGGREGATIONS, METERS, ALERTS, NOTICES, STRIPE_EVENTS, CYCLES, WAITING_CYCLES, REPAIRS,
+)  # fmt: skip
+"""Of one call, one delivery or one organization."""
 Run = tuple[Kind, str, str]
 """Its kind, the name of its organization, and the workflow's id."""
 

@@ -22,7 +22,7 @@ from serve.simulator.load.figures import Figure, machine, print_figures
 from serve.stack.temporal_server import start_temporal
 from storage.embedded import start_postgres
 from storage.migrate import migrate
-from tests.fakes.mortal_runs import RECORDING, prepare_call
+from tests.fakes.mortal_calls import RECORDING, prepare_call
 from tests.fakes.mortal_world import MortalWorld, mortal_world
 from tests.fakes.processing_world import until
 from workflows.client import TemporalProcessing, TemporalUnavailableError
