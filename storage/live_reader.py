@@ -9,8 +9,8 @@ from itertools import pairwise
 from typing import Any, Final, TypeAlias, cast
 
 import structlog
-from redis.exceptions import RedisError
 
+from storage.errors import StorageUnavailableError
 from storage.live_position import BEFORE_ALL, Break, Position, break_between
 from storage.redis import Redis, answered
 
@@ -117,8 +117,9 @@ class FeedReader:
             streams: dict[Any, Any] = {key: str(each.last) for key, each in self._followed.items()}
             streams[self._wake_key] = wake_id
             try:
-                answer = await self._redis.xread(streams, count=READ_ENTRIES, block=BLOCK_MS)
-            except (RedisError, OSError) as away:
+                async with answered():
+                    answer = await self._redis.xread(streams, count=READ_ENTRIES, block=BLOCK_MS)
+            except StorageUnavailableError as away:
                 self._reading = False
                 log.warning("live feeds cannot be read", reason=str(away), feeds=len(self._followed))
                 await asyncio.sleep(pause)
@@ -136,8 +137,8 @@ class FeedReader:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            with suppress(RedisError, OSError):  # the read ends by itself within a second
-                async with self._redis.pipeline(transaction=False) as wake:
+            with suppress(StorageUnavailableError):  # the read ends by itself within a second
+                async with answered(), self._redis.pipeline(transaction=False) as wake:
                     wake.xadd(self._wake_key, {b"w": b""}, maxlen=1, approximate=False)
                     wake.pexpire(self._wake_key, 60 * BLOCK_MS)
                     await wake.execute()

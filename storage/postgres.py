@@ -9,6 +9,7 @@ import asyncpg
 import orjson
 import structlog
 
+from storage.cancellation import cancellation
 from storage.errors import StorageUnavailableError
 from storage.statements import statement
 
@@ -111,8 +112,10 @@ async def close_pool(pool: Pool) -> None:
 async def acquired(pool: Pool, *, seconds: float = STATEMENT_SECONDS) -> AsyncGenerator[Connection]:
     """A connection, waited for at most `seconds`. Raises StorageUnavailableError whichever way the server is away.
 
-    Other errors of Postgres pass, without the parts that quote rows.
+    Other errors of Postgres pass, without the parts that quote rows. A cancellation ends it, even where the driver
+    lost it.
     """
+    is_asked_to_end = cancellation()
     try:
         connection = await pool.acquire(timeout=seconds)
         try:
@@ -120,8 +123,12 @@ async def acquired(pool: Pool, *, seconds: float = STATEMENT_SECONDS) -> AsyncGe
         finally:
             await pool.release(connection, timeout=_RELEASE_SECONDS)
     except _UNANSWERED as away:
+        if is_asked_to_end():
+            raise asyncio.CancelledError from away
         raise StorageUnavailableError(f"Postgres does not answer: {away or type(away).__name__}") from away
     except asyncpg.PostgresError as told:
+        if is_asked_to_end():
+            raise asyncio.CancelledError from told
         # DETAIL and CONTEXT quote what was written: callers' words, not for a log.
         told.detail = told.context = None
         if not _is_away(told):

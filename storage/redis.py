@@ -9,6 +9,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from storage.cancellation import cancellation
 from storage.errors import StorageUnavailableError
 
 CONNECT_SECONDS = 1.0
@@ -42,15 +43,9 @@ def open_redis(url: str, *, connections: int = 32, name: str = "call-supervisor"
 async def answered(seconds: float = ANSWER_SECONDS) -> AsyncGenerator[None]:
     """Bounds what is inside to `seconds` in all. Raises StorageUnavailableError for whatever Redis fails with.
 
-    A cancellation ends it, though the driver sends by asyncio.wait_for, which before Python 3.12 lets one vanish
-    (gh-86296): a loop of ours that nobody could end any more.
+    A cancellation ends it, even where the driver lost it.
     """
-    task = asyncio.current_task()
-    asked_before = task.cancelling() if task is not None else 0
-
-    def is_asked_to_end() -> bool:
-        return task is not None and task.cancelling() > asked_before
-
+    is_asked_to_end = cancellation()
     try:
         async with asyncio.timeout(seconds):
             yield
