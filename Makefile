@@ -45,7 +45,7 @@ chaos: setup ## take servers away for a minute each and kill processes, under tr
 		CHAOS_TEMPORAL_SECONDS=$${CHAOS_TEMPORAL_SECONDS:-600} \
 		LIVE_CLIENTS=200 LIVE_EVENTS=10000 exec $(BIN)/python -m pytest \
 		tests/chaos tests/integration/test_delivery_kills.py tests/integration/test_kill_points.py \
-		tests/integration/test_onboarding_kills.py \
+		tests/integration/test_onboarding_kills.py tests/integration/api/test_api_conformance.py \
 		tests/integration/live/test_hub_faults.py $(ARGS)
 
 load: setup ## measure latency and throughput of the running stack

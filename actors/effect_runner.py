@@ -10,7 +10,7 @@ from actors.ports import PendingEffect, Ports, UnavailableError
 CONCURRENT = 8
 QUEUED = 2_000
 FIRST_RETRY_MS = 1_000
-LAST_RETRY_MS = 60_000
+LAST_RETRY_MS = 15_000
 
 _Call: TypeAlias = tuple[str, str]
 """Organization and call."""

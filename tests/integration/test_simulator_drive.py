@@ -39,7 +39,7 @@ async def data_dir(
 
 def planned(mischief: Mischief, *, count: int = 8, wait_seconds: float = 60) -> Plan:
     starts_at = time.time_ns() // 1_000_000 + 500
-    calls = scripted_calls(SEED, count, starts_at=starts_at, rate=8, speed=3, call_seconds=15)
+    calls = scripted_calls(SEED, count, starts_at=starts_at, rate=8, speed=4, call_seconds=15)
     sent = deliveries(calls, mischief, seed=SEED)
     return Plan(
         calls=calls,
