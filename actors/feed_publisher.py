@@ -29,7 +29,7 @@ class FeedPublisher:
 
     def wake(self, actor: OrganizationActor) -> None:
         """Publish what waits, soon."""
-        if actor.has_feed and actor not in self._tasks:
+        if actor.feed and actor not in self._tasks:
             self._tasks[actor] = asyncio.create_task(self._empty(actor))
 
     async def finish(self, actor: OrganizationActor) -> None:
@@ -40,7 +40,7 @@ class FeedPublisher:
             await asyncio.wait([task])
             self._tasks.pop(actor, None)
         try:
-            await actor.publish()
+            await actor.feed.publish()
         except StaleOwnerError:
             self._on_stale(actor)
         except UnavailableError as away:
@@ -48,9 +48,9 @@ class FeedPublisher:
 
     async def _empty(self, actor: OrganizationActor) -> None:
         try:
-            while actor.has_feed and self._is_current(actor):
+            while actor.feed and self._is_current(actor):
                 try:
-                    await actor.publish()
+                    await actor.feed.publish()
                 except UnavailableError as away:
                     log.debug("redis is away", organization_id=actor.organization_id, reason=str(away))
                     await asyncio.sleep(RETRY_SECONDS)

@@ -1,7 +1,7 @@
 """One organization's actor: recover its state, decide batches, keep the order of writes. No Ray, no I/O of its own."""
 
 from asyncio import CancelledError
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -30,6 +30,7 @@ from actors.domain.policy import policy_facts
 from actors.domain.readings import is_watched
 from actors.domain.views import View, counters_update, feed_entry, state_view
 from actors.drift import repaired
+from actors.feed_tail import FeedTail
 from actors.ports import (
     AlreadyAppliedError,
     Batch,
@@ -43,8 +44,6 @@ from actors.recovery import recovered_alarms, recovered_state
 
 APPLIED_REMEMBERED = 20_000
 FINDINGS_KEPT = 200
-FEED_BUFFERED = 200
-"""Entries kept while Redis is away. After a hole readers take a snapshot anyway."""
 SNAPSHOT_EVERY_MS = 2_000
 CALLS_SAVED_PER_PAUSE = 500
 
@@ -80,8 +79,7 @@ class OrganizationActor:
         self._lookups = CallLookups(self._read_calls)
         self._doubtful = False
         self._untold: list[Finding] = []
-        self._n = first_n
-        self._feed: deque[tuple[int, list[View]]] = deque([(first_n, [])], maxlen=FEED_BUFFERED)
+        self.feed = FeedTail(organization_id, lease=lease, feed=ports.feed, first_n=first_n)
         self._saved_at = 0
         self._dirty = True
 
@@ -136,7 +134,7 @@ class OrganizationActor:
         self.state = decided.state
         self._note_applied(row_id for row_id, _ in decided.marks)
         if entry:
-            self._announce(entry)
+            self.feed.add(entry)
         if zone_changed:
             # The day has other bounds now. Should Postgres be away, the next batch counts it anew.
             await self._count_anew()
@@ -155,9 +153,9 @@ class OrganizationActor:
         if findings:
             self._dirty = True
             self._lookups.clear()
-            self._announce(feed_entry(changes_between(before, self.state), self.state) or [counters_update(self.state)])
+            self.feed.add(feed_entry(changes_between(before, self.state), self.state) or [counters_update(self.state)])
         elif self.state.today != before.today:
-            self._announce([counters_update(self.state)])
+            self.feed.add([counters_update(self.state)])
         if not self._untold:
             return 0
         told = await self._ports.journal.note_repairs(
@@ -202,28 +200,8 @@ class OrganizationActor:
         return not self.state.alarms.has_open and all(call.is_ended for call in self.state.calls.values())
 
     def board(self) -> BoardSnapshot:
-        """The board now, at the position of the last entry handed to the feed."""
-        return BoardSnapshot(position=f"{self.lease.epoch}-{self._n}", state=state_view(self.state))
-
-    @property
-    def next_n(self) -> int:
-        """Where the feed would go on under this lease."""
-        return self._n + 1
-
-    @property
-    def has_feed(self) -> bool:
-        return bool(self._feed)
-
-    async def publish(self) -> None:
-        """Append what waits to the feed, in order. Raises StaleOwnerError, UnavailableError; what waits then stays.
-
-        While Redis is away the oldest entries give way; the hole in `n` tells readers to take a snapshot.
-        """
-        while self._feed:
-            n, events = self._feed[0]
-            await self._ports.feed.publish(self.organization_id, epoch=self.lease.epoch, n=n, events=events)
-            if self._feed and self._feed[0][0] == n:
-                self._feed.popleft()
+        """The board now, at the position of its last entry for the feed."""
+        return BoardSnapshot(position=self.feed.position, state=state_view(self.state))
 
     async def save(self, *, force: bool = False) -> None:
         """Snapshot to Redis, at most every 2 s while the state changes. Raises StaleOwnerError, UnavailableError."""
@@ -238,10 +216,6 @@ class OrganizationActor:
         except (UnavailableError, CancelledError):
             self._dirty = True
             raise
-
-    def _announce(self, entry: list[View]) -> None:
-        self._n += 1
-        self._feed.append((self._n, entry))
 
     def _today(self) -> date:
         now, today = self._ports.clock.now(), self.state.today
@@ -259,7 +233,7 @@ class OrganizationActor:
             counters = await self._ports.journal.day(self.organization_id, today, self.state.time_zone)
             self.state = replace(self.state, today=counters)
             self._dirty = True
-            self._announce([counters_update(self.state)])
+            self.feed.add([counters_update(self.state)])
 
     async def _start_month(self) -> None:
         """Have this month's use at hand while there is a cap to hold it against."""
@@ -392,7 +366,7 @@ class OrganizationActor:
         events.extend(incidents_changed(before, alarms))
         if rows or events:
             self._dirty = True
-            self._announce(feed_entry(events, self.state) or [counters_update(self.state)])
+            self.feed.add(feed_entry(events, self.state) or [counters_update(self.state)])
 
 
 def _holds(state: Organization, row: InboxRow) -> bool:

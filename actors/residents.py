@@ -100,7 +100,7 @@ class Residents:
         """Let the actor leave memory. Under the same lease its feed goes on where it was."""
         organization_id = actor.organization_id
         del self._actors[organization_id]
-        self._rested[organization_id] = (actor.lease, actor.next_n)
+        self._rested[organization_id] = (actor.lease, actor.feed.next_n)
         self._rested.move_to_end(organization_id)
         while len(self._rested) > RESTED:
             self._rested.popitem(last=False)

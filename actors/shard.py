@@ -382,7 +382,7 @@ class Shard:
             and self._may_rest(actor)
             and self._mailboxes.is_empty(organization_id)
             and self._arrivals.is_empty(organization_id)
-            and not actor.has_feed
+            and not actor.feed
         ):
             self._residents.rest(actor)
 

@@ -62,7 +62,7 @@ BOUNDS = {
     "actors.effect_runner.CONCURRENT": 2,
     "actors.effect_runner.QUEUED": 4,
     "actors.effect_runner.LAST_RETRY_MS": 4_000,
-    "actors.organization_actor.FEED_BUFFERED": 4,
+    "actors.feed_tail.BUFFERED": 4,
     "actors.organization_actor.APPLIED_REMEMBERED": 3,
 }
 ORGANIZATIONS = [

@@ -82,7 +82,7 @@ async def test_what_a_stale_owner_tries_is_refused_everywhere(ports: Ports, pool
     organization_id = await Rows(pool).add_organization()
     stale = await holding(ports, "organization-shard-0", organization_id, pool)
     await stale.process([await accepted(pool, organization_id, "call-1")])
-    await stale.publish()
+    await stale.feed.publish()
     await stale.save(force=True)
     # Decided and durable, but not told yet when it stood still.
     await stale.process([await accepted(pool, organization_id, "call-1")])
@@ -90,14 +90,14 @@ async def test_what_a_stale_owner_tries_is_refused_everywhere(ports: Ports, pool
     owner = await holding(ports, "organization-shard-1", organization_id, pool)
     assert owner.lease.epoch == stale.lease.epoch + 1
     await owner.process([await accepted(pool, organization_id, "call-2")])
-    await owner.publish()
+    await owner.feed.publish()
     await owner.save(force=True)
     row = await accepted(pool, organization_id, "call-3")
     request = await accepted(pool, organization_id, "call-4", kind="assistant-request")
     before = await everything(pool, redis, organization_id)
 
     with pytest.raises(StaleOwnerError):
-        await stale.publish()
+        await stale.feed.publish()
     with pytest.raises(StaleOwnerError):
         await stale.save(force=True)
     with pytest.raises(StaleOwnerError):

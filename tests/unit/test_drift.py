@@ -25,7 +25,7 @@ async def going_on(world: World) -> OrganizationActor:
     actor = await OrganizationActor.recover(ORGANIZATION, lease=world.lease(), owner="shard", ports=ports)
     await actor.process(arrived(world, call_rows(1, "live", world.clock.at)[:2]))
     await actor.process(arrived(world, call_rows(11, "over", world.clock.at)))
-    await actor.publish()
+    await actor.feed.publish()
     return actor
 
 
@@ -109,7 +109,7 @@ async def test_a_repair_is_shown_to_whoever_follows() -> None:
     actor.state = without(actor.state, "live")
     await actor.check()
     seen = len(world.stream)
-    await actor.publish()
+    await actor.feed.publish()
     told = json.dumps([events for _, _, events in world.stream[seen:]])
     assert '"call_id": "live"' in told
     assert '"call_id": "over"' not in told

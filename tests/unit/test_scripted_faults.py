@@ -50,7 +50,7 @@ async def assert_a_follower_sees(world: World, batches: Sequence[Sequence[Item]]
     board.apply({"type": "snapshot", "position": first.position, "state": first.state})
     for batch in batches:
         await actor.process(batch)
-    await actor.publish()
+    await actor.feed.publish()
     for epoch, n, events in world.stream:
         board.apply({"type": "events", "position": f"{epoch}-{n}", "events": events})
     assert board.state() == actor.board().state

@@ -223,7 +223,7 @@ async def test_an_entry_announced_as_the_publisher_ends_is_published(world: Worl
         publisher.wake(actor)
         for _ in range(number % 5):
             await asyncio.sleep(0)
-    await until(lambda: not actor.has_feed)
+    await until(lambda: not actor.feed)
     assert [n for _, n, _ in world.stream] == list(range(len(world.stream)))
 
 
@@ -236,7 +236,7 @@ async def test_a_commit_whose_answer_was_lost_is_told_to_the_feed(world: World) 
         await actor.process(accepted_rows(world, [row(1, "c", "hang", at=world.clock.at)]))
     faults.answer_lost = 0.0
     await actor.process([])
-    await actor.publish()
+    await actor.feed.publish()
     told = [event["type"] for _, _, events in world.stream for event in events]
     assert told == ["call", "counters"]
 

@@ -48,7 +48,7 @@ async def _simulate(seed: int) -> World:
                 )
             await actor.process(hinted)
             await actor.process([Tick(at=world.clock.at)])
-            await actor.publish()
+            await actor.feed.publish()
             await actor.save(force=random.random() < 0.3)
             if random.random() < 0.2:
                 await actor.process([Forget(before=world.clock.at)])
@@ -186,7 +186,7 @@ async def test_a_call_forgotten_and_spoken_of_in_one_batch_does_not_begin_anew()
 async def test_followers_are_told_of_a_forgotten_call_before_what_is_heard_of_it() -> None:
     world, actor, _ = await _forgotten_call()
     await actor.process([Forget(before=world.clock.at + 3_600_000)])
-    await actor.publish()
+    await actor.feed.publish()
     await actor.process([Hear(call_id="a", at=world.clock.at)])
-    await actor.publish()
+    await actor.feed.publish()
     assert [event["type"] for event in world.stream[-1][2]] == ["call", "evidence", "counters"]

@@ -15,6 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from actors.domain import organization
 from actors.domain.admission import ACCEPTED
 from actors.domain.call import Call, Observation
+from actors.feed_tail import FeedTail
 from actors.organization_actor import OrganizationActor
 from actors.requests import Requests
 from actors.shard import Shard
@@ -40,8 +41,8 @@ async def _believes(actor: Any) -> None:
     actor._doubtful = False
 
 
-def _same_position(actor: Any, entry: Any) -> None:
-    actor._feed.append((actor._n, entry))
+def _same_position(tail: Any, entry: Any) -> None:
+    tail._waiting.append((tail._n, entry))
 
 
 def _all_of(_: Any, items: Sequence[Any]) -> list[Any]:
@@ -76,7 +77,7 @@ MUTATIONS: dict[str, tuple[object, str, Any]] = {
     "rows that were applied are taken in again": (OrganizationActor, "_fresh", _all_of),
     "an unanswered commit is believed to have failed": (OrganizationActor, "_catch_up", _believes),
     "a forgotten call begins anew": (OrganizationActor, "_recalled", _recalls_nothing),
-    "the feed's position stands still": (OrganizationActor, "_announce", _same_position),
+    "the feed's position stands still": (FeedTail, "add", _same_position),
     "a day never ends": (OrganizationActor, "_start_day", _nothing),
     "what nobody delivered is not swept up": (Shard, "_sweep_rows", _nothing),
     "a caller is told what was not decided": (Requests, "tell", _says_yes),
