@@ -17,15 +17,16 @@ from actors.ports import UnavailableError
 from serve.client_limits import limits_of
 from serve.errors import ForbiddenError, NotFoundError, RateLimitedError, ServeError, UnauthenticatedError
 from serve.identity import Identity
+from serve.page_paths import CALL_PAGES, PAGE_PATHS
 from serve.problems import problem_response
 from serve.roles import LEAST_ROLE, Role, scopes_of
 from serve.services import Services, services_of
 from storage.principals import Principal
 
-OPEN_PATHS: Final = frozenset(
-    {"/", "/healthz", "/readyz", "/login", "/invitation", "/docs", "/openapi.json", "/asyncapi.json"}
-)
-OPEN_PREFIXES: Final = ("/static/", "/docs/")
+OPEN_PATHS: Final = PAGE_PATHS | {
+    *("/healthz", "/readyz", "/login", "/invitation", "/docs", "/openapi.json", "/asyncapi.json")
+}
+OPEN_PREFIXES: Final = ("/static/", "/docs/", CALL_PAGES)
 
 SESSION_COOKIE: Final = "session"
 LOGIN_SCOPE: Final = "session:create"

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from serve.browser_headers import content_security_policy
 from serve.deployment import Deployment
+from serve.page_paths import CALL_PAGES, PAGE_PATHS
 
 STATIC: Final = Path(__file__).parent.parent / "static"
 BUILT: Final = Path(__file__).parents[2] / "dashboard" / "dist"
@@ -41,15 +42,17 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, deployment: Deployment) -> None:
-    """Serve the board as it was built at `/`, the page of invitations at `/invitation`, their files below `/static`."""
+    """Serve the dashboard at each of its addresses, the page of invitations, and their files below `/static`."""
     invitation, headers = _invitation_page(deployment)
 
-    @app.get("/", include_in_schema=False)
     async def get_page() -> Response:
         page = BUILT / "index.html"
         if not page.exists():
             return HTMLResponse(_NOT_BUILT, HTTPStatus.SERVICE_UNAVAILABLE, _REVALIDATED)
         return FileResponse(page, headers=_REVALIDATED)
+
+    for path in (*sorted(PAGE_PATHS), f"{CALL_PAGES}{{call_id:path}}"):
+        app.get(path, include_in_schema=False)(get_page)
 
     @app.get("/invitation", include_in_schema=False)
     async def get_invitation_page() -> HTMLResponse:

@@ -1,7 +1,6 @@
 /** The live board: figures, the calls that go on, alarms and what has just ended, and one call beside them. */
 
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
-import type { PermittedOrganization, Session } from "../api/session.ts";
 import { AlarmRail } from "../alarms/alarm-rail.tsx";
 import { actOnIncident, type IncidentAction } from "../alarms/incidents.ts";
 import { Drawer } from "../call/drawer.tsx";
@@ -13,6 +12,7 @@ import { Header, livenessWords } from "../header/header.tsx";
 import { useClock, useLive } from "../live/store.ts";
 import { KeyMap } from "../shell/key-map.tsx";
 import { useKeys } from "../shell/keys.ts";
+import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
 import { CallsTable } from "../table/calls-table.tsx";
 import { EndedTray } from "../table/ended-tray.tsx";
@@ -24,17 +24,11 @@ import { useSurroundings } from "./surroundings.ts";
 import { TileSkeleton, TileStrip } from "./tile-strip.tsx";
 import { figuresOf, tilesOf, toggled } from "./tiles.ts";
 
-export interface BoardPageProps {
-  organization: PermittedOrganization;
-  session: Session;
-  isExpired: boolean;
-}
-
 const HOUR_EVERY_MS = 10_000;
 
 const openCall = (callId: string | null): void => replaceParams((params) => (callId === null ? params.delete("call") : params.set("call", callId)));
 
-export function BoardPage({ organization, session, isExpired }: BoardPageProps): ReactNode {
+export function BoardPage({ organization, session, isExpired }: PageProps): ReactNode {
   const { board, link, over, refused } = useLive();
   const { now, liveness } = useClock(link);
   const { params } = useRoute();
@@ -105,13 +99,12 @@ export function BoardPage({ organization, session, isExpired }: BoardPageProps):
   return (
     <div className="page" data-stale={isStale} data-drawer={openRow !== undefined}>
       <Header
+        organization={organization}
         name={name}
-        organizationId={organization.organization_id}
-        timeZone={board.organization?.time_zone ?? null}
+        kicker={["Live calls", board.organization?.time_zone].filter(Boolean).join(" · ")}
         session={session}
         liveness={liveness}
-        search={filters.search}
-        searchRef={searchRef}
+        search={{ text: filters.search, inputRef: searchRef }}
         showKeys={() => setShowsKeys(true)}
       />
       <Banners link={link} liveness={liveness} lagP95Ms={board.counters?.today.webhook_lag_p95_ms ?? null} isExpired={isExpired} refused={refused} />

@@ -1,34 +1,40 @@
-/** The head of the page: whose board it is, how live it is, and where to search. */
+/** The head of every page: whose it is, how live it is, the way to the others, and on the board where to search. */
 
 import type { ReactNode, RefObject } from "react";
-import type { Session } from "../api/session.ts";
+import type { PermittedOrganization, Session } from "../api/session.ts";
 import { timeOfDay } from "../calls/format.ts";
 import type { Liveness } from "../live/link.ts";
+import { Menu } from "../shell/menu.tsx";
 import { replaceParams } from "../shell/router.ts";
 
 export interface HeaderProps {
-  name: string;
-  organizationId: string;
-  timeZone: string | null;
+  organization: PermittedOrganization;
+  /** The name, should it have changed since the session began. */
+  name?: string | undefined;
+  kicker: string;
   session: Session;
   liveness: Liveness;
-  search: string;
-  searchRef: RefObject<HTMLInputElement | null>;
-  showKeys: () => void;
+  search?: SearchProps;
+  showKeys?: () => void;
 }
 
-export function Header(props: HeaderProps): ReactNode {
-  const { name, organizationId, timeZone, session, liveness, search, searchRef, showKeys } = props;
+export interface SearchProps {
+  text: string;
+  inputRef: RefObject<HTMLInputElement | null>;
+}
+
+export function Header({ organization, name, kicker, session, liveness, search, showKeys }: HeaderProps): ReactNode {
   return (
     <header className="top">
       <div className="whose">
-        <p className="kicker">Live calls{timeZone && ` · ${timeZone}`}</p>
-        <h1 id="organization">{name}</h1>
+        <p className="kicker">{kicker}</p>
+        <h1 id="organization">{name ?? organization.name}</h1>
       </div>
+      <Menu organization={organization} />
       {session.organizations.length > 1 && (
         <label className="choice">
           <span className="hidden">Organization</span>
-          <select value={organizationId} onChange={(event) => replaceParams((params) => params.set("organization", event.target.value))}>
+          <select value={organization.organization_id} onChange={(event) => replaceParams((params) => params.set("organization", event.target.value))}>
             {session.organizations.map((each) => (
               <option key={each.organization_id} value={each.organization_id}>
                 {each.name}
@@ -37,32 +43,40 @@ export function Header(props: HeaderProps): ReactNode {
           </select>
         </label>
       )}
-      <label className="search">
-        <span className="hidden">Search calls</span>
-        <input
-          ref={searchRef}
-          id="search"
-          type="search"
-          placeholder="Search number, assistant, words  ( / )"
-          autoComplete="off"
-          spellCheck={false}
-          value={search}
-          onChange={(event) =>
-            replaceParams((params) => (event.target.value ? params.set("q", event.target.value) : params.delete("q")))
-          }
-          onKeyDown={(event) => {
-            if (event.key !== "Escape") return;
-            event.stopPropagation();
-            replaceParams((params) => params.delete("q"));
-            event.currentTarget.blur();
-          }}
-        />
-      </label>
-      <button type="button" className="quiet keys-button" onClick={showKeys} aria-label="Keyboard map">
-        ?
-      </button>
+      {search && <Search {...search} />}
+      {showKeys && (
+        <button type="button" className="quiet keys-button" onClick={showKeys} aria-label="Keyboard map">
+          ?
+        </button>
+      )}
       <ConnectionChip liveness={liveness} />
     </header>
+  );
+}
+
+function Search({ text, inputRef }: SearchProps): ReactNode {
+  return (
+    <label className="search">
+      <span className="hidden">Search calls</span>
+      <input
+        ref={inputRef}
+        id="search"
+        type="search"
+        placeholder="Search number, assistant, words  ( / )"
+        autoComplete="off"
+        spellCheck={false}
+        value={text}
+        onChange={(event) =>
+          replaceParams((params) => (event.target.value ? params.set("q", event.target.value) : params.delete("q")))
+        }
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") return;
+          event.stopPropagation();
+          replaceParams((params) => params.delete("q"));
+          event.currentTarget.blur();
+        }}
+      />
+    </label>
   );
 }
 

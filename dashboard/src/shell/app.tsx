@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useMemo } from "react";
 import { type Session, useSession } from "../api/session.ts";
 import { BoardPage } from "../board/board-page.tsx";
 import { LiveContext, LiveStore } from "../live/store.ts";
+import { Framed } from "./frame.tsx";
 import { useRoute } from "./router.ts";
 import { SignIn } from "./sign-in.tsx";
 import { chosenOrganization } from "./organization.ts";
@@ -35,9 +36,10 @@ function SignedIn({ session, isExpired }: { session: Session; isExpired: boolean
   if (organization === null || store === null) {
     return <p className="whole-page-note">You are signed in, and a member of no organization. Ask whoever runs yours for an invitation.</p>;
   }
+  const View = route.path === "/" ? BoardPage : Framed;
   return (
     <LiveContext value={store}>
-      <BoardPage organization={organization} session={session} isExpired={isExpired} />
+      <View organization={organization} session={session} isExpired={isExpired} />
     </LiveContext>
   );
 }

@@ -1,6 +1,6 @@
 /**
- * Where the page is: `#/calls?state=ringing`. Behind the hash, because a filter may hold a caller's number,
- * which has no place in a server's log.
+ * Where the page is: `/calls#?state=ringing`. What narrows a page stands behind the hash, because a filter may hold a
+ * caller's number, which has no place in a server's log.
  */
 
 import { useSyncExternalStore } from "react";
@@ -10,20 +10,27 @@ export interface Route {
   params: URLSearchParams;
 }
 
-let held: { hash: string; route: Route } | undefined;
+let held: { address: string; route: Route } | undefined;
 
-export function routeOf(hash: string): Route {
-  const [path = "", query = ""] = hash.replace(/^#/, "").split("?", 2);
-  return { path: path.startsWith("/") ? path : "/", params: new URLSearchParams(query) };
+export function routeOf(path: string, hash: string): Route {
+  const at = hash.indexOf("?");
+  return { path: path.replace(/(?<=.)\/+$/, ""), params: new URLSearchParams(at < 0 ? "" : hash.slice(at + 1)) };
 }
 
 export function addressOf(path: string, params: URLSearchParams): string {
   const query = params.toString();
-  return `#${path}${query ? `?${query}` : ""}`;
+  return `${path}${query ? `#?${query}` : ""}`;
+}
+
+/** Another page's address: of what narrows this one only the organization goes along. */
+export function linkTo(path: string, params: Readonly<Record<string, string>> = {}): string {
+  const organization = current().params.get("organization");
+  return addressOf(path, new URLSearchParams({ ...(organization ? { organization } : {}), ...params }));
 }
 
 function current(): Route {
-  if (held?.hash !== location.hash) held = { hash: location.hash, route: routeOf(location.hash) };
+  const address = location.pathname + location.hash;
+  if (held?.address !== address) held = { address, route: routeOf(location.pathname, location.hash) };
   return held.route;
 }
 
@@ -49,6 +56,9 @@ export function replaceParams(change: (params: URLSearchParams) => void): void {
   dispatchEvent(new PopStateEvent("popstate"));
 }
 
-export function navigate(path: string, params = new URLSearchParams()): void {
-  location.hash = addressOf(path, params);
+/** Goes to an address of ours, as `linkTo` makes them; a step back leads here again. */
+export function navigate(address: string): void {
+  history.pushState(null, "", address);
+  dispatchEvent(new PopStateEvent("popstate"));
+  scrollTo(0, 0);
 }

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from serve.api import create_api
-from serve.auth import API_SCOPES, LOGIN_SCOPE, OPEN_PATHS, SESSION_SCOPES
+from serve.auth import API_SCOPES, LOGIN_SCOPE, OPEN_PATHS, OPEN_PREFIXES, SESSION_SCOPES
 from serve.config import Settings
 from serve.openapi import openapi_document
 from serve.roles import LEAST_ROLE, least_role
@@ -70,7 +70,9 @@ async def test_every_route_but_the_open_ones_asks_for_a_credential(api: FastAPI,
 
 async def test_the_open_paths_are_the_agreed_ones() -> None:
     documents = {"/docs", "/openapi.json", "/asyncapi.json"}
-    assert {"/", "/healthz", "/readyz", "/login", "/invitation", *documents} == OPEN_PATHS
+    pages = {"/", "/calls", "/usage", "/integrations", "/truth", "/alarms", "/setup", "/people", "/audit"}
+    assert {*pages, "/healthz", "/readyz", "/login", "/invitation", *documents} == OPEN_PATHS
+    assert set(OPEN_PREFIXES) == {"/static/", "/docs/", "/calls/"}
 
 
 async def test_without_a_credential_a_malformed_request_is_401_not_422(client: Client, tenant: Tenant) -> None:

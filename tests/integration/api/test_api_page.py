@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from serve.routes import page as page_module
+from tests.integration.api.conftest import Tenant
 
 Client = httpx.AsyncClient
 
@@ -25,6 +26,18 @@ async def test_the_page_is_what_was_built_and_holds_nothing_inline(client: Clien
         assert answer.status_code == 200, link
         kept = "immutable" in answer.headers["cache-control"]
         assert kept is ("/assets/" in link), "a name that holds its digest is kept, another asked about each time"
+
+
+async def test_each_of_its_addresses_leads_to_it_and_others_to_nothing(client: Client, tenant: Tenant) -> None:
+    board = (await client.get("/")).text
+    for path in ("/calls", "/calls/a%2Fcall", "/usage", "/integrations", "/truth", "/alarms", "/setup", "/people"):
+        page = await client.get(path)
+        assert (page.status_code, page.text) == (200, board), path
+    for path in ("/call", "/usage/2026", "/nothing"):
+        assert (await client.get(path)).status_code == 401, "whether it exists is nobody's business"
+        nothing = await client.get(path, headers=tenant.credential)
+        assert nothing.status_code == 404, path
+        assert nothing.headers["content-type"] == "application/problem+json"
 
 
 async def test_without_a_build_it_says_what_to_do(
