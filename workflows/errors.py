@@ -2,7 +2,8 @@
 
 ProviderError
 ├── ProviderUnavailableError  away, too slow, overloaded (5xx, 429): worth another try
-│   └── AmbiguousError        no answer after it was sent: it may have been carried out
+│   ├── AmbiguousError        no answer after it was sent: it may have been carried out
+│   └── WrongAccountError     the key is of another account: away until somebody has mended that
 ├── AbsentError               404 or 410: it has no such thing (any more)
 └── RefusedError              any other refusal, or an address we do not fetch from: trying again changes nothing
 
@@ -27,6 +28,10 @@ class AmbiguousError(ProviderUnavailableError):
 
     Worth another try as it is where the provider knows an idempotency key; elsewhere only after a look.
     """
+
+
+class WrongAccountError(ProviderUnavailableError):
+    """The key is of an account of the provider's that knows nothing of the organization: what it lacks says nothing."""
 
 
 class AbsentError(ProviderError):

@@ -22,8 +22,8 @@ from serve.list_cursor import CursorText, Limit, after, page_of
 from serve.services import Given, Services
 from storage.billing import Billing
 from storage.times import milliseconds
-from workflows.activities.stripe_events import subscribed
-from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
+from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError, WrongAccountError
+from workflows.subscriptions import ask_for_subscription
 from workflows.vendors.stripe_api import StripeApi
 
 router = APIRouter(route_class=GuardedRoute, tags=["billing"], prefix="/v1/organizations/{organization_id}/billing")
@@ -52,9 +52,8 @@ async def refresh_billing(organization_id: str, services: Given, caller: Caller)
         raise ConflictError("There is no subscription to ask for.")
     billing, at = Billing(services.pool, services.cache), milliseconds(services.now())
     async with _paying(services) as stripe:
-        try:
-            told = subscribed(await stripe.subscription(account["subscription"]))
-        except AbsentError:
+        told = await ask_for_subscription(stripe, account["subscription"], customers=[account["customer"]])
+        if told is None:
             await billing.lose(organization_id, account["subscription"], at=at)
         else:
             await billing.subscribe(organization_id, told, at=at, replaces=False)
@@ -135,6 +134,8 @@ async def _paying(services: Services) -> AsyncGenerator[StripeApi]:
         raise ConflictError("No payment provider is set.")
     try:
         yield services.provider.stripe
+    except WrongAccountError as wrong:
+        raise ConflictError(f"The key of the payment provider's is of another account: {wrong}.") from wrong
     except ProviderUnavailableError as away:
         raise TemporarilyUnavailableError("The payment provider does not answer. Try again shortly.") from away
     except (RefusedError, AbsentError) as refused:

@@ -76,6 +76,8 @@ class Stripe:
                 return meters.event
             case "GET", ["prices", _]:
                 return meters.price
+            case "GET", ["account"]:
+                return customers.account
             case other:
                 return _customers_handler(customers, other)
 

@@ -181,8 +181,14 @@ async def test_customers_and_subscriptions_are_found_by_their_marks(asking: Aski
     assert await asking.stripe.customer_exists(first)
     await asking.stripe.delete_customer(first)
     assert not await asking.stripe.customer_exists(first)
+    assert await asking.stripe.knows_customer(first), "as one that was deleted"
+    assert not await asking.stripe.knows_customer("cus_never")
     assert await asking.stripe.find_customer(marks, since=begun) is None
     assert (await asking.stripe.subscription(found.id)).status == "canceled"
+
+
+async def test_a_key_s_account_is_told(asking: Asking) -> None:
+    assert await asking.stripe.account() == "acct_simulated"
 
 
 async def test_the_pages_of_a_customer(asking: Asking) -> None:

@@ -102,6 +102,10 @@ class StripeServer:
             "items": {"object": "list", "data": [item], "has_more": False, "url": "/v1/subscription_items"},
         }
 
+    def know(self, customer: str) -> None:
+        """A customer of the account's."""
+        self.objects[f"/v1/customers/{customer}"] = {"id": customer, "object": "customer"}
+
     async def object(self, request: web.Request) -> web.Response:
         if self.failing is not None:
             return _error(self.failing, "told to")

@@ -16,6 +16,7 @@ from storage.billing import Billing
 from storage.meter import MeterOutbox
 from storage.postgres import open_pool
 from storage.times import moment
+from tests.fakes.processing_world import until
 from tests.fakes.stripe_server import PRICE, Counted, StripeServer, running_stripe
 from tests.integration.billing_world import DAY, MINUTE, BillingWorld
 from workflows.activities.billing_cycle import BillingCycles
@@ -138,6 +139,7 @@ async def test_the_last_period_of_a_subscription_that_ended_is_closed_once(
 
 
 async def test_a_subscription_that_stripe_does_not_know_is_at_its_end_and_says_so(world: CycleWorld) -> None:
+    world.stripe.know(world.customer)
     await world.called("call-1", 60, ended_at=world.end - 1)
     world.now = world.end + 50 * MINUTE
     assert await world.cycle() == 1
@@ -152,6 +154,26 @@ async def test_a_subscription_that_stripe_does_not_know_is_at_its_end_and_says_s
     assert await Billing(world.pool).due_cycles(at=world.now + DAY) == []
     assert await world.cycle() == 0
     assert (len(world.stripe.asked), len(await world.events())) == (asked, 3), "Stripe is asked no more"
+
+
+async def test_a_key_of_another_account_ends_nothing_and_is_told(world: CycleWorld) -> None:
+    await world.called("call-1", 60, ended_at=world.end - 1)
+    world.now = world.end + 50 * MINUTE
+    world.stripe.objects["/v1/account"] = {"id": "acct_other", "object": "account"}
+    handle = await world.env.client.start_workflow(
+        BILLING_CYCLE_WORKFLOW, world.reference, id=billing_cycle_id(world.organization_id), task_queue=BILLING_QUEUE
+    )
+
+    async def is_told() -> bool:
+        pending = (await handle.describe()).raw_description.pending_activities
+        return any("acct_other" in each.last_failure.message for each in pending)
+
+    await until(is_told)
+    [(status,)] = await world.rows("select subscription_status from organizations where id = $1")
+    assert (status, await world.events()) == (None, [])
+    world.renew()
+    assert await handle.result() == 1
+    assert [event for event, *_ in await world.events()] == ["period-reset", "period-closed"]
 
 
 async def test_a_period_is_taken_over_and_the_last_one_closed_by_what_the_ledger_says(world: CycleWorld) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import orjson
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from actors.domain.json_types import JSON
 from actors.slots import slot_of
@@ -153,6 +154,7 @@ async def test_an_event_of_a_subscription_that_was_replaced_changes_nothing(worl
     await world.told("evt_1", "customer.subscription.deleted", {"id": "sub_old", "status": "canceled"})
     await world.apply()
     assert (await world.account())[1] == world.subscription
+    world.stripe.know(world.customer)
     world.stripe.objects.pop("/v1/subscriptions/sub_old")
     await world.told("evt_2", "customer.subscription.deleted", {"id": world.subscription})
     await world.apply()
@@ -161,6 +163,29 @@ async def test_an_event_of_a_subscription_that_was_replaced_changes_nothing(worl
         "subscription-missing",
         "customer-subscription-deleted",
     ]
+
+
+async def test_what_a_key_of_another_account_does_not_know_waits_and_changes_nothing(world: EventWorld) -> None:
+    start, end = period(world, -1)
+    await world.subscribe(moment(start * 1000), moment(end * 1000))
+    before = await world.account()
+    world.stripe.objects["/v1/account"] = {"id": "acct_other", "object": "account"}
+    await world.told("evt_1", "customer.subscription.updated", {"id": world.subscription, "customer": world.customer})
+    with capture_logs() as logs:
+        assert (await world.apply()).pause_seconds is not None
+    assert [line["account"] for line in logs if "another account" in line["event"]] == ["acct_other"]
+    assert (await world.account(), await world.noted()) == (before, [])
+    assert await Billing(world.pool).told_organizations() == [world.organization_id]
+    world.stripe.subscribe(world.subscription, world.customer, start=start, end=end, status="past_due")
+    assert await world.apply() == Round()
+    assert (await world.account())[2] == "past_due"
+
+
+async def test_of_a_new_customer_another_account_knows_nothing_either(world: EventWorld) -> None:
+    session = {"id": "cs_1", "customer": "cus_1", "subscription": "sub_1", "client_reference_id": world.organization_id}
+    await world.told("evt_1", "checkout.session.completed", session)
+    assert (await world.apply()).pause_seconds is not None
+    assert (await world.account(), await world.noted()) == ((None,) * 6, [])
 
 
 async def test_invoices_stand_in_the_account_with_their_amounts(world: EventWorld) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 from temporalio import activity
 
 from storage.billing import ENDED, MISSING, Billing
-from workflows.activities.stripe_events import subscribed
 from workflows.billing_contracts import (
     CLOSE_PERIOD,
     LIST_DUE_CYCLES,
@@ -15,7 +14,7 @@ from workflows.billing_contracts import (
     Cycle,
     OrganizationRef,
 )
-from workflows.errors import AbsentError
+from workflows.subscriptions import ask_for_subscription
 from workflows.vendors.stripe_api import StripeApi
 
 CLOSE_AFTER_MS: Final = 45 * 60_000
@@ -43,7 +42,7 @@ class BillingCycles:
         """Ask Stripe for the period of the subscription's item, and tell when the last one is to be closed.
 
         A subscription that Stripe does not know is at its end: the period it was in is closed as its last. Raises
-        ProviderError while Stripe is away.
+        ProviderError while Stripe is away, or the key is of another account.
         """
         organization_id, at = organization.organization_id, self._now()
         account = await self._billing.account(organization_id)
@@ -51,9 +50,8 @@ class BillingCycles:
             return Cycle()
         over, status, held = account.period is None or account.period.end <= at, account.status, account.period
         if over and status not in ENDED and self._stripe is not None:
-            try:
-                told = subscribed(await self._stripe.subscription(account.subscription))
-            except AbsentError:
+            told = await ask_for_subscription(self._stripe, account.subscription, customers=[account.customer])
+            if told is None:
                 await self._billing.lose(organization_id, account.subscription, at=at)
                 status = MISSING
             else:

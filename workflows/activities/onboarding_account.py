@@ -9,9 +9,9 @@ from temporalio import activity
 from storage.billing import Billing, BillingAccount
 from storage.onboarding import Asked, Rows, StepRow, changed
 from workflows.activities.onboarding_course import OnboardingCourse, Settled, skipped
-from workflows.activities.stripe_events import subscribed
 from workflows.errors import AbsentError, RefusedError
 from workflows.onboarding_contracts import OnboardingRef, Step, StepState
+from workflows.subscriptions import subscribed
 from workflows.vendors.stripe_api import StripeApi, Subscription
 
 _LIVE: Final = frozenset({"active", "trialing", "past_due", "incomplete"})

@@ -8,11 +8,12 @@ from temporalio import activity
 
 from actors.domain.billing_period import Period
 from actors.domain.json_types import JSON, Facts
-from storage.billing import Billing, BillingNote, StripeRow, Subscribed
+from storage.billing import Billing, BillingNote, StripeRow
 from storage.meter import MeterOutbox
 from workflows.billing_contracts import APPLY_STRIPE_EVENTS, OrganizationRef, Round
-from workflows.errors import AbsentError, ProviderError
-from workflows.vendors.stripe_api import StripeApi, Subscription
+from workflows.errors import ProviderError
+from workflows.subscriptions import ask_for_subscription
+from workflows.vendors.stripe_api import StripeApi
 from workflows.vendors.stripe_events import (
     CHECKOUT_COMPLETED,
     INVOICE,
@@ -75,13 +76,14 @@ class StripeEvents:
         if not concerns or not isinstance(subscription, str) or self._stripe is None:
             await self._billing.note(organization_id, note)
             return
-        try:
-            told = await self._stripe.subscription(subscription)
-        except AbsentError:
+        account, customer = await self._billing.account(organization_id), facts.get("customer")
+        customers = {account and account.customer, customer if isinstance(customer, str) else None}
+        told = await ask_for_subscription(self._stripe, subscription, customers=customers)
+        if told is None:
             await self._billing.lose(organization_id, subscription, at=self._now(), note=note)
             return
         replaces = row.type in {CHECKOUT_COMPLETED, SUBSCRIPTION_CREATED} and told.status in _LIVE
-        await self._billing.subscribe(organization_id, subscribed(told), at=self._now(), replaces=replaces, note=note)
+        await self._billing.subscribe(organization_id, told, at=self._now(), replaces=replaces, note=note)
 
     async def _refuse(self, organization_id: str, facts: Facts) -> None:
         """Meter events that Stripe took and then could not count."""
@@ -90,17 +92,6 @@ class StripeEvents:
             code = errors.get(identifier) if isinstance(errors, dict) else None
             error = f"told later: {code or facts.get('code') or 'no reason'}"
             await self._outbox.refuse_told(organization_id, identifier, error=error, at=self._now())
-
-
-def subscribed(told: Subscription) -> Subscribed:
-    """A subscription in our units."""
-    return Subscribed(
-        id=told.id,
-        status=told.status,
-        item_id=told.item_id,
-        customer=told.customer,
-        period=Period(start=told.period_start * 1000, end=told.period_end * 1000),
-    )
 
 
 def _note(row: StripeRow, facts: Facts) -> BillingNote:

@@ -135,14 +135,25 @@ class StripeApi:
         """An event of the thin kind with its contents. Stripe keeps them for 30 days."""
         return (await _answered(self._client.v2.core.events.retrieve_async(event_id))).to_dict()
 
+    async def account(self) -> str:
+        """The id of the account that the key is of."""
+        return (await _answered(self._client.v1.accounts.retrieve_current_async())).id
+
+    async def knows_customer(self, customer: str) -> bool:
+        """Whether the account has such a customer, or had it."""
+        return await self._customer(customer) is not None
+
     async def customer_exists(self, customer: str) -> bool:
         """Whether there is such a customer, and it was not deleted."""
-        try:
-            told = await _answered(self._client.v1.customers.retrieve_async(customer))
-        except AbsentError:
-            return False
+        told = await self._customer(customer)
         # What was deleted is told of as a stub for a while.
-        return not getattr(told, "deleted", False)
+        return told is not None and not getattr(told, "deleted", False)
+
+    async def _customer(self, customer: str) -> stripe.Customer | None:
+        try:
+            return await _answered(self._client.v1.customers.retrieve_async(customer))
+        except AbsentError:
+            return None
 
     async def find_customer(self, marks: Mapping[str, str], *, since: int) -> str | None:
         """The customer with these marks in its metadata that was made since then (seconds); None: there is none."""

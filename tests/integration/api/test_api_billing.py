@@ -122,6 +122,11 @@ async def test_a_subscription_that_is_missing_says_what_to_do_and_may_be_asked_f
 
     async with running_stripe() as stripe, StripeApi("sk_test", stripe.base_url) as paying:
         api.state.services = replace(services, provider=replace(services.provider, stripe=paying))
+        stripe.objects["/v1/account"] = {"id": "acct_other", "object": "account"}
+        wrong = await client.post(f"{tenant.path}/billing/refresh", headers=tenant.credential)
+        assert (wrong.status_code, await shown()) == (409, (None, None))
+        assert "acct_other" in wrong.json()["detail"]
+        stripe.know(world.customer)
         lost = await client.post(f"{tenant.path}/billing/refresh", headers=tenant.credential)
         assert (lost.status_code, lost.json()["subscription_status"]) == (200, "missing")
         assert "checkout" in lost.json()["problem"]["to_do"]
