@@ -16,6 +16,8 @@ from tests.e2e.product import Product, eventually
 
 _KEPT = 2_000
 LOOK_SECONDS = 1.0
+TAKEN_OVER_SECONDS = 10.0
+"""After an outage vendors are asked some forty things a second: well before they forget the first."""
 
 WAITING = """
 with processed as (
@@ -69,10 +71,15 @@ class Vendors:
 
     def settled(self, call_ids: Collection[str], *, seconds: float) -> None:
         """Every one of the calls is processed, metered, told of and delivered."""
+        looked_at = time.monotonic()
 
         def are_done() -> bool | None:
+            nonlocal looked_at
             if not any(self.waiting(call_ids).values()):
                 return True
+            if time.monotonic() - looked_at > TAKEN_OVER_SECONDS:
+                self.look()
+                looked_at = time.monotonic()
             time.sleep(LOOK_SECONDS)  # what is asked of Postgres takes from what it is asked about
             return None
 
