@@ -1,0 +1,98 @@
+/** Dialogs: a form, a question before something that cannot be taken back, and a secret that is shown once. */
+
+import { type ReactNode, useEffect, useRef, useState } from "react";
+import type { Change } from "./change.ts";
+
+export interface DialogProps {
+  title: string;
+  close: () => void;
+  children: ReactNode;
+}
+
+export function Dialog({ title, close, children }: DialogProps): ReactNode {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => ref.current?.showModal(), []);
+  return (
+    <dialog ref={ref} className="admin-dialog" aria-labelledby="dialog-title" onClose={close}>
+      <h2 id="dialog-title">{title}</h2>
+      {children}
+    </dialog>
+  );
+}
+
+export interface FormDialogProps extends DialogProps {
+  submit: string;
+  change: Change;
+  isDanger?: boolean;
+  /** What to do; the dialog is closed by whoever opened it, once it is done. */
+  onSubmit: () => void;
+}
+
+export function FormDialog({ title, close, children, submit, change, isDanger = false, onSubmit }: FormDialogProps): ReactNode {
+  const cancelRef = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (isDanger) cancelRef.current?.focus();
+  }, [isDanger]);
+  return (
+    <Dialog title={title} close={close}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (!change.isBusy) onSubmit();
+        }}
+      >
+        {children}
+        <Fault of={change} />
+        <div className="buttons">
+          <button type="button" ref={cancelRef} onClick={close}>
+            Cancel
+          </button>
+          <button type="submit" className={isDanger ? "danger" : "primary"} disabled={change.isBusy}>
+            {submit}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+export function Fault({ of: { fault } }: { of: Pick<Change, "fault"> }): ReactNode {
+  return fault === null ? null : (
+    <p className="fault" role="alert">
+      {fault}
+    </p>
+  );
+}
+
+/** A secret, as long as the dialog is open: whoever opened it holds it no longer than that. */
+export function SecretDialog({ title, secret, close, children }: DialogProps & { secret: string }): ReactNode {
+  const [told, setTold] = useState("");
+  const copy = async (): Promise<void> => {
+    try {
+      await navigator.clipboard.writeText(secret);
+      setTold("Copied.");
+    } catch {
+      setTold("It could not be copied: select it and copy it by hand.");
+    }
+  };
+  return (
+    <Dialog title={title} close={close}>
+      <p>{children}</p>
+      <p className="secret" id="secret">
+        {secret}
+      </p>
+      <p className="warn">It is shown this once. Keep it now: nobody can show it again.</p>
+      <div className="buttons">
+        <span className="note" role="status">
+          {told}
+        </span>
+        <button type="button" onClick={() => void copy()}>
+          Copy
+        </button>
+        <button type="button" className="primary" onClick={close}>
+          I have kept it
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,111 @@
+/** What the pages of set-up and proof are made of. */
+
+import type { ReactNode } from "react";
+import type { PermittedOrganization, Session } from "../api/session.ts";
+import type { Paged } from "./pages.ts";
+import { ago, dateTime } from "./times.ts";
+import "./admin.css";
+
+export interface AdminPageProps {
+  organization: PermittedOrganization;
+  session: Session;
+}
+
+export function AdminPage({ id, title, lead, actions, children }: { id: string; title: string; lead: string; actions?: ReactNode; children: ReactNode }): ReactNode {
+  return (
+    <main className="admin" id={id}>
+      <div className="admin-head">
+        <div>
+          <h2 className="admin-title">{title}</h2>
+          <p className="note">{lead}</p>
+        </div>
+        {actions && <div className="buttons">{actions}</div>}
+      </div>
+      {children}
+    </main>
+  );
+}
+
+export function Part({ title, lead, actions, children, id }: { title: string; lead?: ReactNode; actions?: ReactNode; children: ReactNode; id: string }): ReactNode {
+  return (
+    <section className="admin-part" aria-labelledby={`${id}-title`} id={id}>
+      <div className="part-head">
+        <h3 id={`${id}-title`}>{title}</h3>
+        {actions && <div className="buttons">{actions}</div>}
+      </div>
+      {lead && <p className="note">{lead}</p>}
+      {children}
+    </section>
+  );
+}
+
+/** A moment: how long ago, and when. */
+export function Moment({ at, now }: { at: string | null; now: number }): ReactNode {
+  return at === null ? <>–</> : (
+    <time dateTime={at} title={dateTime(at)}>
+      {ago(at, now)}
+    </time>
+  );
+}
+
+export function At({ at }: { at: string | null }): ReactNode {
+  return at === null ? <>–</> : <time dateTime={at}>{dateTime(at)}</time>;
+}
+
+export type Tone = "good" | "wait" | "bad" | "info" | "off";
+
+const SHAPES: Readonly<Record<Tone, string>> = { good: "●", wait: "◐", bad: "▲", info: "◆", off: "○" };
+
+/** A state in a word, a shape and a colour. */
+export function State({ tone, children }: { tone: Tone; children: ReactNode }): ReactNode {
+  return (
+    <span className="state" data-tone={tone}>
+      <span aria-hidden="true">{SHAPES[tone]} </span>
+      {children}
+    </span>
+  );
+}
+
+/** A table whose rows are cards on a phone: each cell carries its column's name. */
+export function Records({ caption, columns, children }: { caption: string; columns: readonly string[]; children: ReactNode }): ReactNode {
+  return (
+    <div className="records-scroll">
+      <table className="records">
+        <caption className="hidden">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map((each) => (
+              <th key={each} scope="col">
+                {each}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
+export function Cell({ of, children }: { of: string; children: ReactNode }): ReactNode {
+  return <td data-of={of}>{children}</td>;
+}
+
+export function More({ of: { more, isMore, moreFault } }: { of: Pick<Paged<unknown>, "more" | "isMore" | "moreFault"> }): ReactNode {
+  return (
+    <>
+      {moreFault && (
+        <p className="fault" role="alert">
+          {moreFault}
+        </p>
+      )}
+      {more && (
+        <p className="more">
+          <button type="button" disabled={isMore} onClick={more}>
+            {isMore ? "Loading…" : "Show more"}
+          </button>
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,60 @@
+/** What a page read from the API, and where the reading stands. What was read stays on screen while it is read again. */
+
+import { useCallback, useEffect, useState } from "react";
+import { api, type Asked, Problem, SignedOut } from "../api/client.ts";
+import { useSession } from "../api/session.ts";
+
+export type Reading<T> =
+  | { status: "loading" }
+  | { status: "failed"; fault: string }
+  | { status: "not-permitted"; fault: string }
+  | { status: "missing"; fault: string }
+  /** `fault`: why the last reading again came to nothing. */
+  | { status: "ready"; value: T; fault: string | null };
+
+export interface Read<T> {
+  reading: Reading<T>;
+  reload: () => void;
+}
+
+export const faultOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Where a reading stands after a fault: what was held is kept, unless it may not be seen any more. */
+export function afterFault<T>(held: Reading<T>, error: unknown): Reading<T> {
+  const fault = faultOf(error);
+  if (error instanceof Problem && error.status === 403) return { status: "not-permitted", fault };
+  if (error instanceof Problem && error.status === 404) return { status: "missing", fault };
+  // The shell asks to sign in again; the page waits as it is.
+  if (error instanceof SignedOut) return held;
+  return held.status === "ready" ? { ...held, fault } : { status: "failed", fault };
+}
+
+/** Reads `path`, again every `everyMs` if told, when `version` changes and when somebody signs in anew. Null reads nothing. */
+export function useReading<T>(path: string | null, query: NonNullable<Asked["query"]> = {}, everyMs?: number, version?: string): Read<T> {
+  const of = path === null ? null : JSON.stringify([path, query]);
+  const [held, setHeld] = useState<{ of: string | null; reading: Reading<T> }>({ of, reading: { status: "loading" } });
+  const [asked, setAsked] = useState(0);
+  const isSignedIn = useSession().status === "signed-in";
+  useEffect(() => {
+    if (of === null || !isSignedIn) return;
+    const stopped = new AbortController();
+    const [from, filters] = JSON.parse(of) as [string, NonNullable<Asked["query"]>];
+    const read = async (): Promise<void> => {
+      try {
+        const value = await api<T>(from, { query: filters, signal: stopped.signal });
+        setHeld({ of, reading: { status: "ready", value, fault: null } });
+      } catch (error) {
+        if (stopped.signal.aborted) return;
+        setHeld((before) => ({ of, reading: afterFault(before.of === of ? before.reading : { status: "loading" }, error) }));
+      }
+    };
+    void read();
+    const timer = everyMs === undefined ? undefined : setInterval(() => !document.hidden && void read(), everyMs);
+    return () => {
+      clearInterval(timer);
+      stopped.abort();
+    };
+  }, [of, asked, isSignedIn, everyMs, version]);
+  const reload = useCallback(() => setAsked((n) => n + 1), []);
+  return { reading: held.of === of ? held.reading : { status: "loading" }, reload };
+}
