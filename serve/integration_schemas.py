@@ -81,6 +81,26 @@ class IntegrationPage(Schema):
     next_cursor: str | None
 
 
+class IntegrationHealth(Schema):
+    """Whether an integration is tried. While the circuit is open nothing is, and nothing is lost: it waits."""
+
+    integration_id: UUID
+    circuit: Literal["closed", "open", "probing"] = Field(description="`probing`: one attempt decides.")
+    open_until: Timestamp | None = Field(description="When it is tried again; null while the circuit is closed.")
+    consecutive_failures: int
+
+    @classmethod
+    def of(cls, row: Row) -> "IntegrationHealth":
+        opened = "probing" if row["probing"] else "open"
+        return cls.model_validate({**row, "circuit": opened if row["open_until"] is not None else "closed"})
+
+
+class IntegrationHealthList(Schema):
+    """Integrations that were tried, newest first, 200 at most: one that never was has no health yet."""
+
+    health: list[IntegrationHealth]
+
+
 class SecretRotation(Asked):
     """How long the former secret goes on signing beside the new one."""
 

@@ -24,6 +24,10 @@ class LastDay(Schema):
     """The last 24 hours: how much webhooks brought, and how much of what they did not was fetched."""
 
     received: int = Field(description="Webhooks, duplicates too.")
+    duplicates: int = Field(description="Those of them that had been received before.")
+    last_received_at: Timestamp | None = Field(
+        description="When the last new webhook was received; null: none in 24 hours."
+    )
     repaired: int
 
 

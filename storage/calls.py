@@ -75,7 +75,7 @@ class TenantReader:
         return await self._rows("assistants_of_organization")
 
     async def webhook_figures(self, since: datetime) -> Row:
-        """Webhooks `received` and `duplicates` since then; `unapplied` rows and the `oldest` of them."""
+        """Webhooks `received`, `duplicates`, `last_received_at` since then; `unapplied` rows and the `oldest`."""
         return await self._only("webhook_figures", since, self._slot)
 
     async def day(self, day: date, time_zone: str) -> DayCounters:

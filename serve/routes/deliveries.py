@@ -16,10 +16,12 @@ from serve.integration_schemas import (
     DeliveryPage,
     DeliverySummary,
     DeliveryView,
+    IntegrationHealth,
+    IntegrationHealthList,
     ReplayPage,
     ReplayView,
 )
-from serve.list_cursor import CursorText, Limit, read_page
+from serve.list_cursor import LONGEST_PAGE, CursorText, Limit, read_page
 from serve.resource_schemas import DeliveryStatus
 from serve.services import Given
 from storage.tenant_rows import TenantRows
@@ -28,6 +30,18 @@ router = APIRouter(route_class=GuardedRoute, tags=["integrations"], prefix="/v1/
 
 _READS: Final = permits("integrations:read")
 _LEAST: Final = timedelta(microseconds=1)
+
+
+@router.get("/integration-health", dependencies=[_READS])
+async def list_integration_health(
+    organization_id: str,  # noqa: ARG001  # the gate has compared it with the caller's
+    services: Given,
+    caller: Caller,
+) -> IntegrationHealthList:
+    """How the organization's integrations fare: failures in a row, and the circuit that keeps attempts back."""
+    async with services.viewing(caller) as rows:
+        told = await rows.all("integration_health_of_all", LONGEST_PAGE)
+    return IntegrationHealthList(health=[IntegrationHealth.of(row) for row in told])
 
 
 @router.get("/deliveries", dependencies=[_READS])

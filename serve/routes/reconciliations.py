@@ -50,7 +50,12 @@ async def list_reconciliations(
     page, following = page_of([{**row, "id": UUID(int=row["id"])} for row in told], limit, *owner)
     return Reconciliations.of(
         state=state,
-        last_day=LastDay(received=received["received"], repaired=sum(row["count"] for row in repaired)),
+        last_day=LastDay(
+            received=received["received"],
+            duplicates=received["duplicates"],
+            last_received_at=received["last_received_at"],
+            repaired=sum(row["count"] for row in repaired),
+        ),
         by_kind=by_kind,
         repairs=page,
         since=dates.since,

@@ -27,10 +27,12 @@ order by assistant.name, assistant.id
 limit 200;
 
 -- name: webhook_figures
--- What arrived since $2, and what still waits to be applied ($3 is the organization's slot) since when.
-select arrived.received, arrived.duplicates, waiting.unapplied, waiting.oldest
+-- What arrived since $2 and when the last of it did, and what still waits to be applied ($3 is the organization's slot)
+-- since when.
+select arrived.received, arrived.duplicates, arrived.last_received_at, waiting.unapplied, waiting.oldest
 from (
-    select coalesce(sum(deliveries), 0)::bigint as received, coalesce(sum(deliveries - 1), 0)::bigint as duplicates
+    select coalesce(sum(deliveries), 0)::bigint as received, coalesce(sum(deliveries - 1), 0)::bigint as duplicates,
+        max(received_at) as last_received_at
     from webhook_inbox
     where organization_id = $1 and received_at >= $2 and provider <> 'internal'
 ) as arrived, (

@@ -15,6 +15,17 @@ select id, name, url, events, previous_secret_expires_at, failing_since, missed_
 from integrations
 where organization_id = $1 and id = $2 and deleted_at is null;
 
+-- name: integration_health_of_all
+-- How each of the organization's integrations fares that was ever tried; at most $2.
+select health.integration_id, health.consecutive_failures, health.open_until, health.probing
+from integration_health as health
+join integrations
+    on integrations.id = health.integration_id and integrations.organization_id = health.organization_id
+    and integrations.deleted_at is null
+where health.organization_id = $1
+order by integrations.created_at desc, integrations.id desc
+limit $2;
+
 -- name: integration_lock
 -- Let nobody else change the integration until the transaction is over.
 select id from integrations where organization_id = $1 and id = $2 and deleted_at is null for no key update;

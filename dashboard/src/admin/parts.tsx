@@ -13,7 +13,7 @@ export interface AdminPageProps {
 
 export function AdminPage({ id, title, lead, actions, children }: { id: string; title: string; lead: string; actions?: ReactNode; children: ReactNode }): ReactNode {
   return (
-    <main className="admin" id={id}>
+    <div className="admin" id={id}>
       <div className="admin-head">
         <div>
           <h2 className="admin-title">{title}</h2>
@@ -22,7 +22,7 @@ export function AdminPage({ id, title, lead, actions, children }: { id: string; 
         {actions && <div className="buttons">{actions}</div>}
       </div>
       {children}
-    </main>
+    </div>
   );
 }
 

@@ -55,7 +55,12 @@ async def test_how_far_it_is_and_why_it_fails(client: Client, pool: Pool, tenant
 async def test_what_was_received_and_what_had_to_be_fetched(
     client: Client, pool: Pool, tenant: Tenant, stranger: Tenant
 ) -> None:
-    await store_event(pool, tenant.organization_id, event_key="one", deliveries=3)
+    assert (await told(client, tenant))["last_day"]["last_received_at"] is None
+    await store_event(
+        pool, tenant.organization_id, event_key="one", deliveries=3, received_at=NOW - timedelta(minutes=2)
+    )
+    await store_event(pool, tenant.organization_id, event_key="two", received_at=NOW - timedelta(minutes=1))
+    await store_event(pool, stranger.organization_id, event_key="three")
     await store_event(pool, tenant.organization_id, event_key="old", received_at=NOW - timedelta(days=2))
     await store_event(pool, tenant.organization_id, event_key="configured", provider="internal")
     await repaired(pool, tenant, 1, at=NOW)
@@ -63,7 +68,8 @@ async def test_what_was_received_and_what_had_to_be_fetched(
     await repaired(pool, tenant, 3, at=NOW - timedelta(days=8))
     await repaired(pool, stranger, 4, at=NOW)
     shown = await told(client, tenant)
-    assert shown["last_day"] == {"received": 3, "repaired": 1}
+    assert datetime.fromisoformat(shown["last_day"].pop("last_received_at")) == NOW - timedelta(minutes=1)
+    assert shown["last_day"] == {"received": 4, "duplicates": 2, "repaired": 1}
     assert shown["by_kind"] == {"missed-call": 1, "missed-report": 1}
     assert [(each["call_id"], each["repair"]) for each in shown["repairs"]] == [
         ("call-1", "missed-report"),

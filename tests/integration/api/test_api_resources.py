@@ -284,6 +284,38 @@ async def test_an_integration_is_switched_off_and_on(client: Client, pool: Pool,
     assert (on.json()["enabled"], on.json()["failing_since"], on.json()["name"]) == (True, None, "Anew")
 
 
+async def test_how_an_integration_fares_is_told_to_its_organization(
+    client: Client, pool: Pool, tenant: Tenant, stranger: Tenant
+) -> None:
+    made = await created(client, tenant, "integrations", HOOK)
+
+    async def told(who: Tenant) -> list[dict[str, Any]]:
+        got = await client.get(f"{who.path}/integration-health", headers=who.credential)
+        assert got.status_code == 200, got.text
+        return got.json()["health"]
+
+    # One that was never tried fares neither well nor badly.
+    assert await told(tenant) == []
+    await pool.execute(
+        "insert into integration_health (integration_id, organization_id) values ($1, $2)",
+        UUID(made["id"]),
+        UUID(tenant.organization_id),
+    )
+    assert await told(tenant) == [
+        {"integration_id": made["id"], "circuit": "closed", "open_until": None, "consecutive_failures": 0}
+    ]
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    await pool.execute("update integration_health set open_until = $1, consecutive_failures = 12, opened = 1", until)
+    (health,) = await told(tenant)
+    assert (health["circuit"], health["consecutive_failures"]) == ("open", 12)
+    assert datetime.fromisoformat(health["open_until"]) == until
+    await pool.execute("update integration_health set probing = true")
+    assert (await told(tenant))[0]["circuit"] == "probing"
+    assert await told(stranger) == []
+    await client.delete(f"{tenant.path}/integrations/{made['id']}", headers=tenant.credential)
+    assert await told(tenant) == []
+
+
 async def test_deliveries_are_listed_with_their_attempts_and_replays_wait_for_who_delivers(
     client: Client, pool: Pool, tenant: Tenant, stranger: Tenant
 ) -> None:
