@@ -42,7 +42,7 @@ export function MakeKeyForm({ organizationId, scopes, close, done }: Asked & { s
       </div>
       <p className="note">It gets only what you have yourself. Choose as little as its program needs.</p>
       <div className="scopes">
-        {[...ROLES].reverse().map((role) => {
+        {ROLES.toReversed().map((role) => {
           const offered = Object.entries(SCOPES).filter(([scope, [least]]) => least === role && scopes.has(scope));
           return (
             offered.length > 0 && (

@@ -1,0 +1,116 @@
+/** The rules that are judged: each with its formula, thresholds and times; making, changing and switching them. */
+
+import { type ReactNode, useState } from "react";
+import { organizationPath } from "../api/client.ts";
+import { useChange } from "../admin/change.ts";
+import { Fault } from "../admin/dialog.tsx";
+import { Cell, Part, Records, State } from "../admin/parts.tsx";
+import { useReading } from "../admin/reading.ts";
+import { Shown } from "../admin/states.tsx";
+import { SEVERITIES } from "../calls/alarms.ts";
+import { RuleForm } from "./rule-form.tsx";
+import { type AlarmRule, clearsWhen, coolsFor, METRICS, opensWhen, type OwnRule, putRules, withoutRule, withRule } from "./rules.ts";
+
+interface Assistants {
+  assistants: { id: string; provider_assistant_id: string | null; name: string }[];
+}
+
+export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organizationId: string; mayWrite: boolean; mayAssistants: boolean }): ReactNode {
+  const told = useReading<{ rules: AlarmRule[] }>(organizationPath(organizationId, "alarm-rules"));
+  const assistants = useReading<Assistants>(mayAssistants ? organizationPath(organizationId, "assistants") : null, { limit: 200 });
+  // What was put is in force within seconds: until it is read anew it stands here.
+  const [put, setPut] = useState<readonly AlarmRule[] | null>(null);
+  const [open, setOpen] = useState<{ rule: AlarmRule | null } | null>(null);
+  const change = useChange();
+  const names = new Map(assistants.reading.status === "ready" ? assistants.reading.value.assistants.map((each) => [each.provider_assistant_id ?? each.id, each.name]) : []);
+  const set = (rules: readonly OwnRule[]): void => void change.run(async () => setPut(await putRules(organizationId, rules)));
+  const rules = put ?? (told.reading.status === "ready" ? told.reading.value.rules : []);
+  return (
+    <Part
+      id="rules"
+      title="Rules"
+      lead="One breach is one incident: it opens once the breach has lasted, ends on the far side of the clear threshold, and no other opens until it has cooled. A change is in force within seconds."
+      actions={
+        mayWrite && (
+          <button type="button" className="primary" disabled={told.reading.status !== "ready"} onClick={() => setOpen({ rule: null })}>
+            New rule
+          </button>
+        )
+      }
+    >
+      <Fault of={change} />
+      <Shown of={told} what="the rules">
+        {() => (
+          <Records caption="Alarm rules" columns={["Rule", "Watches", "Opens", "Ends", "Cools", "State", ""]}>
+            {rules.map((each) => (
+              <Rule key={each.name} rule={each} assistant={each.assistant_id === null ? null : (names.get(each.assistant_id) ?? each.assistant_id)}>
+                {mayWrite && (
+                  <div className="buttons">
+                    <button type="button" aria-label={`Change ${each.name}`} onClick={() => setOpen({ rule: each })}>
+                      Change
+                    </button>
+                    <button type="button" disabled={change.isBusy} aria-label={`Switch ${each.name} ${each.enabled ? "off" : "on"}`} onClick={() => set(withRule(rules, { ...each, enabled: !each.enabled }, each.name))}>
+                      {each.enabled ? "Switch off" : "Switch on"}
+                    </button>
+                    {each.own && (
+                      <button type="button" className="danger" disabled={change.isBusy} aria-label={`Remove ${each.name}`} onClick={() => set(withoutRule(rules, each.name))}>
+                        Remove
+                      </button>
+                    )}
+                  </div>
+                )}
+              </Rule>
+            ))}
+          </Records>
+        )}
+      </Shown>
+      {open && (
+        <RuleForm
+          organizationId={organizationId}
+          rules={rules}
+          rule={open.rule}
+          assistants={assistants.reading.status === "ready" ? assistants.reading.value.assistants : []}
+          close={() => setOpen(null)}
+          done={(next) => {
+            setPut(next);
+            setOpen(null);
+          }}
+        />
+      )}
+    </Part>
+  );
+}
+
+function Rule({ rule, assistant, children }: { rule: AlarmRule; assistant: string | null; children: ReactNode }): ReactNode {
+  const { shape, word } = SEVERITIES[rule.severity];
+  const metric = METRICS[rule.metric] as (typeof METRICS)[typeof rule.metric] | undefined;
+  return (
+    <tr data-rule={rule.name} data-severity={rule.severity}>
+      <Cell of="Rule">
+        <span>
+          <strong>{rule.name}</strong>
+          <br />
+          <span className="severity">
+            {shape} {word}
+          </span>
+          <span className="note"> {rule.own ? "yours" : "default"}</span>
+        </span>
+      </Cell>
+      <Cell of="Watches">
+        <span>
+          {metric?.name ?? rule.metric}
+          <span className="note">
+            {" "}
+            {rule.scope === "call" ? (assistant === null ? "of each call" : `of each call of ${assistant}`) : "of the organization"}
+          </span>
+          {metric && <p className="note">{metric.formula}</p>}
+        </span>
+      </Cell>
+      <Cell of="Opens">{opensWhen(rule)}</Cell>
+      <Cell of="Ends">{clearsWhen(rule)}</Cell>
+      <Cell of="Cools">{coolsFor(rule)}</Cell>
+      <Cell of="State">{rule.enabled ? <State tone="good">on</State> : <State tone="off">off</State>}</Cell>
+      <Cell of="">{children}</Cell>
+    </tr>
+  );
+}

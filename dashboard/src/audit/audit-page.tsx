@@ -1,0 +1,120 @@
+/** The append-only log: who did what to what, why, and what came of it. */
+
+import type { ReactNode } from "react";
+import { organizationPath } from "../api/client.ts";
+import { usePages } from "../admin/pages.ts";
+import { AdminPage, type AdminPageProps, At, Cell, More, Part, Records } from "../admin/parts.tsx";
+import { Empty, Shown } from "../admin/states.tsx";
+import { counted } from "../calls/format.ts";
+import { replaceParams, useRoute } from "../shell/router.ts";
+import { type AuditEntry, csvOf } from "./csv.ts";
+
+const NAMES = ["actor", "action", "target"] as const;
+const EVERY_MS = 5_000;
+
+export function AuditPage({ organization }: AdminPageProps): ReactNode {
+  const { params } = useRoute();
+  const filter = Object.fromEntries(NAMES.map((name) => [name, params.get(name)]));
+  const log = usePages<{ entries: AuditEntry[]; next_cursor: string | null }, AuditEntry>(
+    organizationPath(organization.organization_id, "audit-log"),
+    { ...filter, limit: 50 },
+    { items: (page) => page.entries, id: (each) => each.id },
+    EVERY_MS,
+  );
+  const isFiltered = NAMES.some((name) => params.has(name));
+  const list = log.reading.status === "ready" ? log.reading.value : [];
+  return (
+    <AdminPage id="audit-page" title="Audit log" lead="Nobody can change or remove an entry.">
+      <Part
+        id="audit"
+        title="Entries"
+        lead="Newest first. Press a name, an action or a target to see only that."
+        actions={
+          list.length > 0 && (
+            <button type="button" onClick={() => save(list)}>
+              Save {counted(list.length, "entry", "entries")} as CSV
+            </button>
+          )
+        }
+      >
+        <Filters key={NAMES.map((name) => params.get(name)).join("\n")} params={params} />
+        <Shown of={log} what="the audit log">
+          {(entries) =>
+            entries.length === 0 ? (
+              <Empty title={isFiltered ? "No entry matches the filter." : "Nothing was done yet."}>{isFiltered ? "Filters are exact: a whole name, action or target." : "Every change that somebody makes shows up here."}</Empty>
+            ) : (
+              <Records caption="Audit log" columns={["When", "Who", "Did what", "To what", "Why", "Result"]}>
+                {entries.map((each) => (
+                  <tr key={each.id} data-entry={each.id} data-action={each.action}>
+                    <Cell of="When">
+                      <At at={each.at} />
+                    </Cell>
+                    <Cell of="Who">
+                      <Only name="actor" value={each.actor} />
+                    </Cell>
+                    <Cell of="Did what">
+                      <Only name="action" value={each.action} />
+                    </Cell>
+                    <Cell of="To what">
+                      <Only name="target" value={each.target} />
+                    </Cell>
+                    <Cell of="Why">{each.reason || "–"}</Cell>
+                    <Cell of="Result">{each.result || "–"}</Cell>
+                  </tr>
+                ))}
+              </Records>
+            )
+          }
+        </Shown>
+        <More of={log} />
+      </Part>
+    </AdminPage>
+  );
+}
+
+function only(name: string, value: string): void {
+  replaceParams((params) => (value ? params.set(name, value) : params.delete(name)));
+}
+
+function Only({ name, value }: { name: (typeof NAMES)[number]; value: string }): ReactNode {
+  return (
+    <button type="button" className="link audit-value" aria-label={`Only the ${name} ${value}`} onClick={() => only(name, value)}>
+      {value}
+    </button>
+  );
+}
+
+function Filters({ params }: { params: URLSearchParams }): ReactNode {
+  return (
+    <form
+      className="filters"
+      onSubmit={(event) => {
+        event.preventDefault();
+        const told = new FormData(event.currentTarget);
+        for (const name of NAMES) only(name, String(told.get(name) ?? "").trim());
+      }}
+    >
+      {NAMES.map((name) => (
+        <label key={name}>
+          {{ actor: "Who", action: "Did what", target: "To what" }[name]}
+          <input name={name} defaultValue={params.get(name) ?? ""} maxLength={500} autoComplete="off" spellCheck={false} />
+        </label>
+      ))}
+      <button type="submit">Show</button>
+      {NAMES.some((name) => params.has(name)) && (
+        <button type="button" onClick={() => NAMES.forEach((name) => only(name, ""))}>
+          Show all
+        </button>
+      )}
+    </form>
+  );
+}
+
+function save(entries: readonly AuditEntry[]): void {
+  const url = URL.createObjectURL(new Blob([csvOf(entries)], { type: "text/csv" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = "audit-log.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1_000);
+}
