@@ -1,15 +1,9 @@
 /** What the pages of set-up and proof are made of. */
 
 import type { ReactNode } from "react";
-import type { PermittedOrganization, Session } from "../api/session.ts";
 import type { Paged } from "./pages.ts";
 import { ago, dateTime } from "./times.ts";
 import "./admin.css";
-
-export interface AdminPageProps {
-  organization: PermittedOrganization;
-  session: Session;
-}
 
 export function AdminPage({ id, title, lead, actions, children }: { id: string; title: string; lead: string; actions?: ReactNode; children: ReactNode }): ReactNode {
   return (

@@ -1,9 +1,7 @@
 /** What stands where something cannot be shown yet, or not at all. */
 
 import type { ReactNode } from "react";
-import type { PermittedOrganization } from "../api/session.ts";
 import type { Read } from "./reading.ts";
-import { neededRole } from "./scopes.ts";
 
 export interface ShownProps<T> {
   of: Read<T>;
@@ -63,20 +61,6 @@ function Failed({ what, fault, retry }: { what: string; fault: string; retry: ()
         <button type="button" onClick={retry}>
           Retry
         </button>
-      </p>
-    </div>
-  );
-}
-
-/** In the place of a page whose scope the caller lacks. */
-export function NotPermitted({ organization, scope, what }: { organization: PermittedOrganization; scope: string; what: string }): ReactNode {
-  return (
-    <div className="empty" id="not-permitted">
-      <p>
-        <strong>You may not see {what}.</strong>
-      </p>
-      <p>
-        It takes the scope <code>{scope}</code>, which {neededRole(scope)} has. You are signed in as {organization.role ?? "a key"} of {organization.name}.
       </p>
     </div>
   );

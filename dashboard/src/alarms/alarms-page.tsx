@@ -2,12 +2,13 @@
 
 import { type ReactNode, useMemo } from "react";
 import { useNow } from "../admin/now.ts";
-import { AdminPage, type AdminPageProps } from "../admin/parts.tsx";
+import { AdminPage } from "../admin/parts.tsx";
+import type { PageProps } from "../shell/pages.ts";
 import { useRoute } from "../shell/router.ts";
 import { IncidentsPart } from "./incidents-part.tsx";
 import { RulesPart } from "./rules-part.tsx";
 
-export function AlarmsPage({ organization }: AdminPageProps): ReactNode {
+export function AlarmsPage({ organization }: PageProps): ReactNode {
   const { organization_id: organizationId } = organization;
   const scopes = useMemo(() => new Set(organization.scopes), [organization.scopes]);
   const { params } = useRoute();

@@ -3,16 +3,17 @@
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
 import { usePages } from "../admin/pages.ts";
-import { AdminPage, type AdminPageProps, At, Cell, More, Part, Records } from "../admin/parts.tsx";
+import { AdminPage, At, Cell, More, Part, Records } from "../admin/parts.tsx";
 import { Empty, Shown } from "../admin/states.tsx";
 import { counted } from "../calls/format.ts";
+import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
 import { type AuditEntry, csvOf } from "./csv.ts";
 
 const NAMES = ["actor", "action", "target"] as const;
 const EVERY_MS = 5_000;
 
-export function AuditPage({ organization }: AdminPageProps): ReactNode {
+export function AuditPage({ organization }: PageProps): ReactNode {
   const { params } = useRoute();
   const filter = Object.fromEntries(NAMES.map((name) => [name, params.get(name)]));
   const log = usePages<{ entries: AuditEntry[]; next_cursor: string | null }, AuditEntry>(

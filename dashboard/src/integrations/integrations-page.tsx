@@ -4,9 +4,9 @@ import { type ReactNode, useMemo } from "react";
 import { organizationPath } from "../api/client.ts";
 import { useNow } from "../admin/now.ts";
 import { usePages } from "../admin/pages.ts";
-import { AdminPage, type AdminPageProps } from "../admin/parts.tsx";
+import { AdminPage } from "../admin/parts.tsx";
 import { useReading } from "../admin/reading.ts";
-import { NotPermitted } from "../admin/states.tsx";
+import type { PageProps } from "../shell/pages.ts";
 import { useRoute } from "../shell/router.ts";
 import type { Delivery, EndpointHealth, Integration, Replay } from "./api.ts";
 import { Deliveries } from "./deliveries.tsx";
@@ -16,11 +16,10 @@ import "./integrations.css";
 
 const LIVELY_MS = 4_000;
 
-export function IntegrationsPage({ organization }: AdminPageProps): ReactNode {
+export function IntegrationsPage({ organization }: PageProps): ReactNode {
   const { organization_id: organizationId } = organization;
   const scopes = useMemo(() => new Set(organization.scopes), [organization.scopes]);
-  const may = scopes.has("integrations:read");
-  const path = (name: string): string | null => (may ? organizationPath(organizationId, name) : null);
+  const path = (name: string): string => organizationPath(organizationId, name);
   const { params } = useRoute();
   const now = useNow();
   const endpoints = usePages<{ integrations: Integration[]; next_cursor: string | null }, Integration>(path("integrations"), { limit: 100 }, { items: (page) => page.integrations, id: (each) => each.id }, LIVELY_MS);
@@ -35,15 +34,9 @@ export function IntegrationsPage({ organization }: AdminPageProps): ReactNode {
   };
   return (
     <AdminPage id="integrations-page" title="Integrations" lead="Webhooks to your own systems: signed, tried again for days, and every attempt kept.">
-      {may ? (
-        <>
-          <Endpoints {...{ organizationId, scopes, endpoints, now, changed }} health={byId} />
-          <Deliveries {...{ organizationId, deliveries, params, now, changed }} endpoints={list} mayReplay={scopes.has("deliveries:replay")} />
-          <Replays replays={replays} endpoints={list} now={now} />
-        </>
-      ) : (
-        <NotPermitted organization={organization} scope="integrations:read" what="endpoints and deliveries" />
-      )}
+      <Endpoints {...{ organizationId, scopes, endpoints, now, changed }} health={byId} />
+      <Deliveries {...{ organizationId, deliveries, params, now, changed }} endpoints={list} mayReplay={scopes.has("deliveries:replay")} />
+      <Replays replays={replays} endpoints={list} now={now} />
     </AdminPage>
   );
 }

@@ -2,7 +2,8 @@
 
 import { type ReactNode, useMemo } from "react";
 import { useNow } from "../admin/now.ts";
-import { AdminPage, type AdminPageProps, Part } from "../admin/parts.tsx";
+import { AdminPage, Part } from "../admin/parts.tsx";
+import type { PageProps } from "../shell/pages.ts";
 import { neededRole } from "../admin/scopes.ts";
 import { ApiKeys } from "./api-keys.tsx";
 import { Invitations } from "./invitations.tsx";
@@ -10,7 +11,7 @@ import { LinkSessions } from "./link-sessions.tsx";
 import { Members } from "./members.tsx";
 import "./people.css";
 
-export function PeoplePage({ organization, session }: AdminPageProps): ReactNode {
+export function PeoplePage({ organization, session }: PageProps): ReactNode {
   const { organization_id: organizationId } = organization;
   const scopes = useMemo(() => new Set(organization.scopes), [organization.scopes]);
   const now = useNow(15_000);

@@ -2,13 +2,14 @@
 
 import { type ReactNode, useMemo } from "react";
 import { useNow } from "../admin/now.ts";
-import { AdminPage, type AdminPageProps } from "../admin/parts.tsx";
+import { AdminPage } from "../admin/parts.tsx";
+import type { PageProps } from "../shell/pages.ts";
 import { Checklist } from "./checklist.tsx";
 import { TestCallPart } from "./test-call.tsx";
 import { WiringPart } from "./wiring.tsx";
 import "./setup.css";
 
-export function SetupPage({ organization }: AdminPageProps): ReactNode {
+export function SetupPage({ organization }: PageProps): ReactNode {
   const { organization_id: organizationId } = organization;
   const scopes = useMemo(() => new Set(organization.scopes), [organization.scopes]);
   const now = useNow();

@@ -7,6 +7,8 @@ import { Fault } from "../admin/dialog.tsx";
 import { Part } from "../admin/parts.tsx";
 import { useReading } from "../admin/reading.ts";
 import { Shown } from "../admin/states.tsx";
+import { Link } from "../shell/link.tsx";
+import { linkTo } from "../shell/router.ts";
 import { type Assistant, type OutboundCall, type PhoneNumber, placeCall } from "./api.ts";
 
 export function TestCallPart({ organizationId }: { organizationId: string }): ReactNode {
@@ -91,7 +93,7 @@ function Outcome({ of: { call_id } }: { of: OutboundCall }): ReactNode {
   if (call_id === null) return <>VAPI did not answer: the call is looked up there, and never dialled twice.</>;
   return (
     <>
-      Placed. <a href={`/#?call=${encodeURIComponent(call_id)}`}>See it on the board</a>
+      Placed. <Link href={linkTo("/", { call: call_id })}>See it on the board</Link>
     </>
   );
 }

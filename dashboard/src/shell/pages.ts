@@ -1,6 +1,6 @@
 /** The pages there are: their addresses, their names in the menu, and what each needs. All but the board load when asked for. */
 
-import type { ComponentType } from "react";
+import { type ComponentType, lazy } from "react";
 import type { PermittedOrganization, Session } from "../api/session.ts";
 
 export interface PageProps {
@@ -20,7 +20,21 @@ export interface Page {
   View: ComponentType<PageProps>;
 }
 
-export const PAGES: readonly Page[] = [];
+const IntegrationsPage = lazy(async () => ({ default: (await import("../integrations/integrations-page.tsx")).IntegrationsPage }));
+const TruthPage = lazy(async () => ({ default: (await import("../truth/truth-page.tsx")).TruthPage }));
+const AlarmsPage = lazy(async () => ({ default: (await import("../alarms/alarms-page.tsx")).AlarmsPage }));
+const SetupPage = lazy(async () => ({ default: (await import("../setup/setup-page.tsx")).SetupPage }));
+const PeoplePage = lazy(async () => ({ default: (await import("../people/people-page.tsx")).PeoplePage }));
+const AuditPage = lazy(async () => ({ default: (await import("../audit/audit-page.tsx")).AuditPage }));
+
+export const PAGES: readonly Page[] = [
+  { path: "/integrations", name: "Integrations", inMenu: true, scope: "integrations:read", View: IntegrationsPage },
+  { path: "/truth", name: "Truth", inMenu: true, scope: "calls:read", View: TruthPage },
+  { path: "/alarms", name: "Alarms", inMenu: true, scope: "alarms:read", View: AlarmsPage },
+  { path: "/setup", name: "Set-up", inMenu: true, scope: "organization:read", View: SetupPage },
+  { path: "/people", name: "People", inMenu: true, scope: "members:read", View: PeoplePage },
+  { path: "/audit", name: "Audit", inMenu: true, scope: "audit:read", View: AuditPage },
+];
 
 export function pageAt(path: string): Page | undefined {
   return PAGES.find((each) => (each.path.endsWith("/") ? path.startsWith(each.path) && path !== each.path : path === each.path));

@@ -4,9 +4,10 @@ import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
 import { useNow } from "../admin/now.ts";
 import { usePages } from "../admin/pages.ts";
-import { AdminPage, type AdminPageProps, Part } from "../admin/parts.tsx";
+import { AdminPage, Part } from "../admin/parts.tsx";
 import { useReading } from "../admin/reading.ts";
 import { Shown } from "../admin/states.tsx";
+import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
 import type { OrganizationDetail, Reconciliations, Repair, Stats } from "./api.ts";
 import { Arrivals } from "./arrivals.tsx";
@@ -20,7 +21,7 @@ const openCall = (callId: string | null): void => {
   document.getElementById("arrivals")?.scrollIntoView({ block: "nearest" });
 };
 
-export function TruthPage({ organization }: AdminPageProps): ReactNode {
+export function TruthPage({ organization }: PageProps): ReactNode {
   const { organization_id: organizationId } = organization;
   const { params } = useRoute();
   const now = useNow(1_000);

@@ -304,7 +304,7 @@ async def test_how_an_integration_fares_is_told_to_its_organization(
     assert await told(tenant) == [
         {"integration_id": made["id"], "circuit": "closed", "open_until": None, "consecutive_failures": 0}
     ]
-    until = datetime.now(UTC) + timedelta(minutes=1)
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1)
     await pool.execute("update integration_health set open_until = $1, consecutive_failures = 12, opened = 1", until)
     (health,) = await told(tenant)
     assert (health["circuit"], health["consecutive_failures"]) == ("open", 12)
