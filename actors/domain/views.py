@@ -195,6 +195,9 @@ def feed_entry(events: Sequence[Event], state: Organization) -> list[View]:
         if view is None:
             continue
         key: tuple[JSON, ...] = (view["type"], _call_id(event)) if view["type"] in {"call", "evidence"} else (place,)
+        if isinstance(event, CallForgotten):
+            # Should it be seen again in this round, it stands where that was told, after its removal.
+            views.pop(("call", event.call_id), None)
         if isinstance(event, CallChanged | CallProcessed):
             views.pop(("evidence", event.call.call_id), None)
         views[key] = view
