@@ -27,9 +27,16 @@ _PACKAGES: Final = ("package.json", "package-lock.json")
 _STAMP: Final = ".built"
 _OWN_NODE: Final = DASHBOARD / ".node"
 _SECONDS: Final = 600
+_SAID_LINES: Final = 15
+_FRAME_OF_A_STACK: Final = re.compile(r"\s+at .*(node_modules|node:)|  errors: \[Getter/Setter\]$|}$")
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 _HINT: Final = (
     f"install Node {LEAST_NODE[0]}.{LEAST_NODE[1]} or newer with npm, or let this machine reach PyPI, which carries"
     " one, and npm's registry; then start again"
+)
+_SOURCES_HINT: Final = (
+    "Node is there and the page's packages are: the fault is in the sources, in the file that is named above; mend"
+    f" {DASHBOARD.name}/ (git status tells whether it was changed here), then start again"
 )
 
 
@@ -45,7 +52,8 @@ def build() -> None:
             return
         digest, node = _digest(_SOURCES), _node_with_packages()
         following, former = DIST.with_name("dist.next"), DIST.with_name("dist.former")
-        _run("the page's build", [*node, "node_modules/vite/bin/vite.js", "build", "--outDir", following.name])
+        vite = [*node, "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn", "--outDir", following.name]
+        _run("the page's build", vite, hint=_SOURCES_HINT)
         (following / _STAMP).write_text(digest)
         shutil.rmtree(former, ignore_errors=True)
         if DIST.exists():
@@ -126,7 +134,8 @@ def _npm(node: Sequence[str]) -> list[str]:
     return [*node, str(own)] if _OWN_NODE in own.parents else [shutil.which("npm") or "npm"]
 
 
-def _run(what: str, command: Sequence[str]) -> None:
+def _run(what: str, command: Sequence[str], *, hint: str = _HINT) -> None:
+    """Raises StackError: with what the command said and `hint` when it failed, with `_HINT` when it could not run."""
     path = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": path, "CI": "1"}
     try:
@@ -136,8 +145,20 @@ def _run(what: str, command: Sequence[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StackError(f"{what} failed: {error}", hint=_HINT) from error
     if done.returncode:
-        said = "\n".join(f"{done.stdout}\n{done.stderr}".strip().splitlines()[-20:])
-        raise StackError(f"{what} failed:\n{said}", hint=_HINT)
+        said = worth_reading(f"{done.stdout}\n{done.stderr}")
+        raise StackError(f"{what} failed:\n{said}", hint=hint)
+
+
+def worth_reading(told: str) -> str:
+    """Of what a tool of Node's said when it failed, what tells why: no colours, no stack of its own, not too much.
+
+    A compiler names the fault first, a fetch last: what is cut is the middle.
+    """
+    lines = _COLOUR.sub("", told).strip().splitlines()
+    said = [line for line in lines if line.strip() and not _FRAME_OF_A_STACK.match(line)]
+    if len(said) > 2 * _SAID_LINES:
+        said = [*said[:_SAID_LINES], "…", *said[-_SAID_LINES:]]
+    return "\n".join(said)
 
 
 def _digest(names: Sequence[str]) -> str:
