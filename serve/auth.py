@@ -90,9 +90,13 @@ async def authenticate(request: Request, services: Services) -> Identity:
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What a route asks of its caller: a scope in the path's organization, or, without one, to be known at all."""
+    """What a route asks of its caller: a scope in the path's organization, or, without one, to be known at all.
+
+    `or_scope` does as well: what the route gives then is less, and the route's to decide.
+    """
 
     scope: str | None
+    or_scope: str | None = None
 
     async def __call__(self, request: Request) -> None:
         """Let the caller pass, known from here on as `Caller`. Raises NotFoundError and ForbiddenError.
@@ -105,16 +109,20 @@ class Permission:
         principal = await services_of(request).identification.within(current_identity(request), organization_id)
         if principal is None:
             raise NotFoundError("There is nothing here.")
-        if self.scope not in principal.scopes:
+        if principal.scopes.isdisjoint({self.scope, self.or_scope}):
             raise ForbiddenError(f"The credential lacks the scope {self.scope}.")
         request.state.principal = principal
 
 
-def permits(scope: str) -> Any:
-    """A dependency for a route or router below `/v1/organizations/{organization_id}`: the caller has `scope` there."""
-    if scope not in LEAST_ROLE:
-        raise ValueError(f"{scope} is not in serve.roles: no role would have it")
-    return Depends(Permission(scope))
+def permits(scope: str, *, or_scope: str | None = None) -> Any:
+    """A dependency for a route or router below `/v1/organizations/{organization_id}`: the caller has `scope` there.
+
+    Or `or_scope`, if there is one.
+    """
+    for each in (scope, or_scope or scope):
+        if each not in LEAST_ROLE:
+            raise ValueError(f"{each} is not in serve.roles: no role would have it")
+    return Depends(Permission(scope, or_scope))
 
 
 def permits_anyone_known() -> Any:

@@ -8,7 +8,7 @@ import orjson
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from serve.resource_schemas import Config, Name
-from serve.roles import Role
+from serve.roles import LEAST_ROLE, Role
 from serve.schemas import Schema, Timestamp
 from storage.members import Invitation, Row
 from storage.principals import Principal
@@ -209,7 +209,15 @@ class ApiKeyRequest(Asked):
     """A key gets no scope that its maker lacks. `name` is shared only by a key and the one it replaces."""
 
     name: KeyName
-    scopes: Annotated[list[str], Field(min_length=1, max_length=100)]
+    scopes: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            max_length=100,
+            json_schema_extra={"items": {"type": "string", "enum": [*sorted(LEAST_ROLE)]}},
+            description="`wallboard:read` alone opens the live board's figures, and nothing of any caller.",
+        ),
+    ]
     expires_at: AwareDatetime | None = None
 
 

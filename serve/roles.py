@@ -43,6 +43,8 @@ LEAST_ROLE: Final[Mapping[str, Role]] = {
     # To place a call.
     "calls:create": Role.SUPERVISOR,
     "live:read": Role.VIEWER,
+    # The live board's figures and nothing of any caller: all that a screen on a wall needs.
+    "wallboard:read": Role.VIEWER,
     "slots:release": Role.SUPERVISOR,
     "alarms:read": Role.VIEWER,
     "alarms:write": Role.SUPERVISOR,

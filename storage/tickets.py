@@ -17,7 +17,7 @@ class Standing:
     """By what somebody was let in, told so that it can be asked again later whether that still holds.
 
     It opens nothing. `session_id` is the session's, if it was one; `expires_at` an access token's (Unix seconds), if it
-    was one; else `subject` names an API key.
+    was one; else `subject` names an API key. `is_for_a_wallboard`: it shows figures only, whatever else is permitted.
     """
 
     organization_id: str
@@ -25,6 +25,7 @@ class Standing:
     user_id: str | None = None
     session_id: str | None = None
     expires_at: int | None = None
+    is_for_a_wallboard: bool = False
 
 
 class Tickets:
@@ -37,7 +38,7 @@ class Tickets:
         """A ticket good for one connection within TICKET_SECONDS. Raises StorageUnavailableError."""
         ticket = secrets.token_urlsafe(32)
         async with answered():
-            await self._redis.set(_key(ticket), orjson.dumps(asdict(standing)), ex=TICKET_SECONDS)
+            await self._redis.set(_key(ticket), _told(standing), ex=TICKET_SECONDS)
         return ticket
 
     async def redeem(self, ticket: str) -> Standing | None:
@@ -48,6 +49,13 @@ class Tickets:
         async with answered():
             content = await self._redis.getdel(_key(ticket))
         return Standing(**orjson.loads(content)) if isinstance(content, bytes) else None
+
+
+def _told(standing: Standing) -> bytes:
+    # What says nothing is left out, so that a hub of the release before can read the ticket.
+    return orjson.dumps(
+        {name: value for name, value in asdict(standing).items() if value is not None and value is not False}
+    )
 
 
 def _key(ticket: str) -> str:

@@ -105,8 +105,8 @@ test("a link is live, reconnecting for ten seconds, then stale since it was last
 
 test("a frame that is not newer changes nothing", () => {
   const held = { ...board([call("a")]), position: "1-5" };
-  expect(applied(held, { type: "events", position: "1-5", events: [{ type: "call-removed", call_id: "a" }] })).toBe(held);
-  expect(applied(held, { type: "events", position: "1-6", events: [{ type: "call-removed", call_id: "a" }] }).calls.size).toBe(0);
+  expect(applied(held, { type: "events", position: "1-5", after: "1-4", events: [{ type: "call-removed", call_id: "a" }] })).toBe(held);
+  expect(applied(held, { type: "events", position: "1-6", after: "1-5", events: [{ type: "call-removed", call_id: "a" }] }).calls.size).toBe(0);
 });
 
 test("what was not measured is a dash", () => {

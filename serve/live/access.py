@@ -12,11 +12,11 @@ from websockets.http11 import Request
 
 from actors.ports import UnavailableError
 from serve.access_tokens import LEEWAY_SECONDS
+from serve.live.encoding import Encoding
 from serve.live.ports import Credentials, Tickets
 from storage.live_position import Position
 from storage.tickets import Standing
 
-SCOPE: Final = "live:read"
 ADMISSION_SECONDS: Final = 60.0
 """How often it is asked again whether an open socket's session, key or token still permits it, and when one ends."""
 
@@ -26,13 +26,17 @@ _MOST_PARAMETERS: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What a request asks to listen to. `resumes`: a position was given, though perhaps not one of ours."""
+    """What a request asks to listen to. `resumes`: a position was given, though perhaps not one of ours.
+
+    `encoding`: the one asked for; without, all that may be sent.
+    """
 
     organization_id: str
     ticket: str | None
     bearer: str | None
     after: Position | None
     resumes: bool
+    encoding: Encoding | None = None
 
 
 def target_of(request: Request) -> Target | None:
@@ -53,6 +57,7 @@ def target_of(request: Request) -> Target | None:
         bearer=key.strip() if scheme.lower() == "bearer" else None,
         after=Position.parse(after) if after is not None else None,
         resumes=after is not None,
+        encoding=Encoding.WALLBOARD if parameters.get("view") == [Encoding.WALLBOARD] else None,
     )
 
 
@@ -73,6 +78,8 @@ class Admission:
     until: float
     subject: str
     """Whose credential it is."""
+    encoding: Encoding
+    """What it is let in to."""
 
 
 class Access:
@@ -96,14 +103,24 @@ class Access:
         if by is None:
             return None
         subject = by.subject if isinstance(by, Standing) else ""  # that of a key or token is told with its answer
-        admission = Admission(organization_id=target.organization_id, by=by, until=now, subject=subject)
+        encoding = target.encoding or Encoding.FULL
+        if isinstance(by, Standing) and by.is_for_a_wallboard:
+            encoding = Encoding.WALLBOARD
+        admission = Admission(
+            organization_id=target.organization_id, by=by, until=now, subject=subject, encoding=encoding
+        )
         try:
-            return admission if await self._judge(admission, now) is None else None
+            refusal = await self._judge(admission, now)
+            if refusal is Refusal.NOT_PERMITTED and encoding is Encoding.FULL:
+                # A key for a wallboard, by itself or narrowed since its ticket.
+                admission.encoding = Encoding.WALLBOARD
+                refusal = await self._judge(admission, now)
         except UnavailableError:
             if isinstance(by, str):
                 raise
             # It was good when the ticket was issued, a minute ago at most, and is looked at again at once.
-            return admission
+            refusal = None
+        return admission if refusal is None else None
 
     async def renew(self, admission: Admission, now: float) -> Refusal | None:
         """Let a socket stay for another ADMISSION_SECONDS, or say why not. Raises UnavailableError."""
@@ -117,7 +134,7 @@ class Access:
         if identity is None:
             return Refusal.EXPIRED
         principal = await self._credentials.within(identity, admission.organization_id)
-        if principal is None or SCOPE not in principal.scopes:
+        if principal is None or not admission.encoding.is_permitted(principal.scopes):
             return Refusal.NOT_PERMITTED
         admission.until, admission.subject = now + ADMISSION_SECONDS, principal.subject
         if identity.expires_at is not None:

@@ -16,7 +16,9 @@ commands are requests to the REST API.
 
 The first frame is a snapshot; events follow. A client keeps the position of the last frame it applied and comes back
 with `after`: it gets exactly what followed, or a snapshot whose `reason` says why not. A frame whose position is not
-greater than the client's is dropped. Types of frames and events and fields that a client does not know are passed over.
+greater than the client's is dropped. One that follows a position greater than the client's (`after` of events, or a
+heartbeat's own) shows that a frame was lost on the way: the client connects anew and resumes. Types of frames and
+events and fields that a client does not know are passed over.
 
 Lost connections: after a random time of up to 0.5 s, doubling with each attempt up to 20 s. No frame for 15 s: the
 connection is dead, whatever TCP says. Closed with a code of 4500 to 4999, a client does not come back.
@@ -109,13 +111,18 @@ _CREDENTIALS: Final[dict[str, Any]] = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "For programs: an API key with the scope `live:read`, or an access token.",
+        "description": "For programs: an API key with the scope `live:read` (or `wallboard:read`), or an access token.",
     },
 }
 _QUERY: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
         "after": {"type": "string", "description": "Resume after this position."},
+        "view": {
+            "type": "string",
+            "enum": ["wallboard"],
+            "description": "Figures, and nothing of any caller. Who has `wallboard:read` alone gets no more.",
+        },
         "ticket": {"type": "string"},
     },
 }

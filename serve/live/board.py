@@ -11,7 +11,8 @@ IncidentKey: TypeAlias = tuple[str, str | None]
 UTTERANCES_KEPT: Final = 30
 """As many as the server keeps, so that a board that was patched and one that was sent whole are equal."""
 
-Applied: TypeAlias = Literal["snapshot", "events", "heartbeat", "dropped"]
+Applied: TypeAlias = Literal["snapshot", "events", "heartbeat", "dropped", "hole"]
+"""`hole`: the frame does not follow what the board has, so one was lost on the way, and the board is as it was."""
 
 
 @dataclass(slots=True)
@@ -36,12 +37,14 @@ class LiveBoard:
                 position = Position.parse(text)
                 if position is None or self.position is None or position <= self.position:
                     return "dropped"
+                if self._lies_before(frame.get("after")):
+                    return "hole"
                 for event in cast("Sequence[Mapping[str, Any]]", events):
                     self._take(event)
                 self.position = position
                 return "events"
             case {"type": "heartbeat"}:
-                return "heartbeat"
+                return "hole" if self._lies_before(frame.get("position")) else "heartbeat"
             case _:
                 return "dropped"
 
@@ -55,6 +58,11 @@ class LiveBoard:
             "counters": self.counters,
             "incidents": incidents,
         }
+
+    def _lies_before(self, text: object) -> bool:
+        """Whether the board has not yet come to that position. A hub of the release before may tell none."""
+        position = Position.parse(text) if isinstance(text, str) else None
+        return position is not None and self.position is not None and self.position < position
 
     def _replace(self, state: Mapping[str, Any]) -> None:
         self.organization = dict(state["organization"])

@@ -1,12 +1,13 @@
 """One organization's board for many who ask at once: built once, handed to all."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import structlog
 
 from actors.ports import UnavailableError
+from serve.live.encoding import Encoding
 from serve.live.frames import Reason, encode_state, snapshot_frame
 from serve.live.ports import Boards
 from storage.live_position import Position
@@ -24,16 +25,17 @@ class NoSuchOrganizationError(Exception):
 class EncodedBoard:
     """A board and its snapshot frames."""
 
-    def __init__(self, position: Position, state: bytes, built_at: float) -> None:
+    def __init__(self, position: Position, states: Mapping[Encoding, bytes], built_at: float) -> None:
         self.position = position
         self.built_at = built_at
-        self._state = state
-        self._frames: dict[Reason, bytes] = {}
+        self._states = states
+        self._frames: dict[tuple[Encoding, Reason], bytes] = {}
 
-    def frame(self, reason: Reason) -> bytes:
-        if reason not in self._frames:
-            self._frames[reason] = snapshot_frame(self.position, reason, self._state)
-        return self._frames[reason]
+    def frame(self, reason: Reason, encoding: Encoding) -> bytes:
+        key = (encoding, reason)
+        if key not in self._frames:
+            self._frames[key] = snapshot_frame(self.position, reason, self._states[encoding], encoding)
+        return self._frames[key]
 
 
 class BoardSource:
@@ -84,8 +86,8 @@ class BoardSource:
                 self.built += 1
                 position = _position(board.position)
                 if self._is_usable(position):
-                    state = encode_state(board.state)
-                    self._board = EncodedBoard(position, state, asyncio.get_running_loop().time())
+                    states = {encoding: encode_state(board.state, encoding) for encoding in Encoding}
+                    self._board = EncodedBoard(position, states, asyncio.get_running_loop().time())
                     return self._board
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_SECONDS[1])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Final
 
 import structlog
@@ -10,6 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from actors.ports import UnavailableError
 from serve.live.boards import BoardSource, NoSuchOrganizationError
+from serve.live.encoding import Encoding
 from serve.live.frames import Reason, events_frames, heartbeat_frame
 from serve.live.peer import Peer
 from serve.live.ports import Boards, Feed
@@ -50,7 +52,7 @@ class Channel:
         self._recent = Recent(entries=RECENT_ENTRIES, size=RECENT_BYTES)
         self._gathered: list[FeedEntry] = []
         self._peers: set[Peer] = set()
-        self._in_step: set[Peer] = set()
+        self._in_step: dict[Encoding, set[Peer]] = {encoding: set() for encoding in Encoding}
         self._ahead: dict[Peer, Position] = {}
         self._joining: dict[Peer, asyncio.Task[None]] = {}
         self._flushing: asyncio.TimerHandle | None = None
@@ -67,7 +69,7 @@ class Channel:
 
     def leave(self, peer: Peer) -> None:
         self._peers.discard(peer)
-        self._in_step.discard(peer)
+        self._in_step[peer.encoding].discard(peer)
         self._ahead.pop(peer, None)
         joining = self._joining.pop(peer, None)
         if joining is not None:
@@ -88,15 +90,22 @@ class Channel:
             joining.cancel()
 
     def tell(self, frame: bytes) -> None:
-        """Send a frame that is no part of the feed: now to those here, and to each who comes until the next one."""
+        """Send a frame that is no part of the feed: now to those here, and to each who comes until the next one.
+
+        It may name people, so it is for those alone who are sent everything.
+        """
         self._besides = frame
-        for peer in (*self._in_step, *self._ahead):
-            peer.push(frame)
+        for peer in self._attached():
+            if peer.encoding is Encoding.FULL:
+                peer.push(frame)
 
     def check(self, now: float) -> None:
         """Cut off peers that fell behind; those joining have a deadline of their own."""
-        for peer in (*self._in_step, *self._ahead):
+        for peer in self._attached():
             peer.check(now)
+
+    def _attached(self) -> list[Peer]:
+        return [*chain.from_iterable(self._in_step.values()), *self._ahead]
 
     # Reading the feed
 
@@ -126,15 +135,16 @@ class Channel:
             return
         gathered, self._gathered = self._gathered, []
         run: list[FeedEntry] = []
+        after = self._recent.last
         for entry in gathered:
             broken = break_between(self._recent.last, entry.position)
             if broken is not None:
-                self._send(run)
-                run = []
+                self._send(run, after)
+                run, after = [], self._recent.last
                 self._start_over(broken)
             self._recent.append(entry)
             run.append(entry)
-        self._send(run)
+        self._send(run, after)
         shortest, longest = COALESCE_SECONDS
         pause = min(max(COALESCE_SECONDS_PER_SOCKET * len(self._peers), shortest), longest)
         self._flushing = self._loop.call_later(pause, self._flush)
@@ -142,18 +152,20 @@ class Channel:
     def _start_over(self, broken: Break) -> None:
         """Nobody in step can be told what was missed: all get a snapshot that says why."""
         self._recent.clear()
-        peers, self._in_step = self._in_step, set()
-        for peer in peers:
-            self.join(peer, None, broken)
+        for peers in self._in_step.values():
+            for peer in peers:
+                self.join(peer, None, broken)
+            peers.clear()
 
-    def _send(self, run: Sequence[FeedEntry]) -> None:
+    def _send(self, run: Sequence[FeedEntry], after: Position) -> None:
         if not run:
             return
-        if self._in_step:
-            for frame in events_frames(run):
-                for peer in self._in_step:
-                    peer.push(frame)
-                self.frames += len(self._in_step)
+        for encoding, peers in self._in_step.items():
+            if peers:
+                for frame in events_frames(run, after, encoding):
+                    for peer in peers:
+                        peer.push(frame)
+                    self.frames += len(peers)
         for peer, position in list(self._ahead.items()):
             self._catch(peer, position, run)
 
@@ -167,15 +179,15 @@ class Channel:
         if broken is not None:
             self.join(peer, None, broken)
             return
-        for frame in events_frames(fresh):
+        for frame in events_frames(fresh, position, peer.encoding):
             peer.push(frame)
-        self._in_step.add(peer)
+        self._in_step[peer.encoding].add(peer)
 
     def _beat(self) -> None:
         self._heartbeat = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
         self.source.expire()
         frame = self._heartbeat_at(self._recent.last)
-        for peer in self._in_step:
+        for peer in chain.from_iterable(self._in_step.values()):
             peer.push(frame)
         for peer, position in self._ahead.items():
             peer.push(self._heartbeat_at(position))
@@ -208,7 +220,7 @@ class Channel:
         while True:
             if position is None:
                 board = await self.source.board()
-                await peer.give(board.frame(reason))
+                await peer.give(board.frame(reason, peer.encoding))
                 position, exists = board.position, True
             missed = self._recent.after(position)
             if missed is None:
@@ -227,7 +239,7 @@ class Channel:
             elif not missed:
                 self._attach(peer, position)
                 return
-            for frame in events_frames(missed[:PAGE_ENTRIES]):
+            for frame in events_frames(missed[:PAGE_ENTRIES], position, peer.encoding):
                 await peer.give(frame)
             if missed:
                 position = missed[:PAGE_ENTRIES][-1].position
@@ -236,12 +248,12 @@ class Channel:
         if not peer.is_open:
             raise ConnectionAbortedError
         if position == self._recent.last:
-            self._in_step.add(peer)
+            self._in_step[peer.encoding].add(peer)
         else:
             self._ahead[peer] = position
         # Its clock, and the answer to a resumption that missed nothing.
         peer.push(self._heartbeat_at(position))
-        if self._besides is not None:
+        if self._besides is not None and peer.encoding is Encoding.FULL:
             peer.push(self._besides)
 
     async def _missed(self, position: Position) -> Sequence[FeedEntry] | Break:

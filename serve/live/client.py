@@ -90,7 +90,11 @@ async def follow(
                 yield Connected()
                 async for frame in _frames(connection):
                     attempt = 0
-                    yield Received(frame, board.apply(frame))
+                    applied = board.apply(frame)
+                    yield Received(frame, applied)
+                    if applied == "hole":
+                        reason = "a frame was lost on the way"
+                        break
         except ConnectionClosed as closed:
             code, why = (closed.rcvd.code, closed.rcvd.reason) if closed.rcvd else (1006, "cut off")
             if code in _TERMINAL:

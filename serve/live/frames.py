@@ -8,6 +8,8 @@ from websockets.frames import Frame, Opcode
 
 from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
+from serve.live.encoding import Encoding
+from serve.live.wallboard import wallboard_events, wallboard_state
 from storage.live_position import Position
 from storage.live_presence import Present
 from storage.live_reader import FeedEntry
@@ -19,12 +21,14 @@ FRAME_BYTES: Final = 256 * 1024
 """Events of one frame, about: clients commonly refuse messages over 1 MiB."""
 
 
-def encode_state(state: Mapping[str, JSON]) -> bytes:
-    return orjson.dumps(state)
+def encode_state(state: Mapping[str, JSON], encoding: Encoding = Encoding.FULL) -> bytes:
+    return orjson.dumps(state if encoding is Encoding.FULL else wallboard_state(state))
 
 
-def snapshot_frame(position: Position, reason: Reason, state: bytes) -> bytes:
-    return _frame(b'{"type":"snapshot","position":"%b","reason":"%b","state":%b}', position, reason, state)
+def snapshot_frame(position: Position, reason: Reason, state: bytes, encoding: Encoding = Encoding.FULL) -> bytes:
+    """The frame of a state that was encoded alike."""
+    kind = b"snapshot" if encoding is Encoding.FULL else b"wallboard"
+    return _frame(b'{"type":"%b","position":"%b","reason":"%b","state":%b}', kind, position, reason, state)
 
 
 def heartbeat_frame(position: Position, time: str, *, current: bool) -> bytes:
@@ -61,11 +65,16 @@ def presence_frame(present: Present, names: Mapping[str, str]) -> bytes:
     return Frame(Opcode.TEXT, orjson.dumps(told)).serialize(mask=False)
 
 
-def events_frames(entries: Sequence[FeedEntry]) -> Iterator[bytes]:
-    """Frames that bring a client from before the first entry to the last. Entries follow one another."""
+def events_frames(entries: Sequence[FeedEntry], after: Position, encoding: Encoding = Encoding.FULL) -> Iterator[bytes]:
+    """Frames that bring a client from `after` to the last entry. Entries follow one another and `after`."""
     for part in _parts(entries):
-        events = part[0].events if len(part) == 1 else orjson.dumps(folded(_events(part)))
-        yield _frame(b'{"type":"events","position":"%b","events":%b}', part[-1].position, events)
+        if encoding is Encoding.WALLBOARD:
+            events = orjson.dumps(wallboard_events(_events(part)))
+        else:
+            events = part[0].events if len(part) == 1 else orjson.dumps(folded(_events(part)))
+        position = part[-1].position
+        yield _frame(b'{"type":"events","position":"%b","after":"%b","events":%b}', position, after, events)
+        after = position
 
 
 def folded(events: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -110,7 +119,7 @@ def _parts(entries: Sequence[FeedEntry]) -> Iterator[list[FeedEntry]]:
         yield part
 
 
-def _frame(template: bytes, position: Position, *values: str | bytes) -> bytes:
-    texts = tuple(value.encode() if isinstance(value, str) else value for value in (str(position), *values))
+def _frame(template: bytes, *values: Position | str | bytes) -> bytes:
+    texts = tuple(value if isinstance(value, bytes) else str(value).encode() for value in values)
     # Servers do not mask and we negotiate no extension, so one framing serves every socket.
     return Frame(Opcode.TEXT, template % texts).serialize(mask=False)

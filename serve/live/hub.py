@@ -51,6 +51,7 @@ class HubOptions:
 class LiveHub:
     """Serves `GET /live/{organization_id}`: `?ticket=` or a bearer key, `?after=<position>` to resume.
 
+    `?view=wallboard`, or a credential that permits no more, is sent the figures and nothing of any caller.
     A socket only listens: what it sends is read and dropped. It receives a snapshot or what it missed, then events and
     heartbeats, and may be closed with 4001 (credential expired), 4503 (not permitted), 4504 (no such organization),
     1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
@@ -184,6 +185,7 @@ class LiveHub:
             if self._presence is not None and (told := self._presence.frame(target.organization_id)) is not None:
                 channel.tell(told)
         self._peers[peer] = admission
+        peer.encoding = admission.encoding
         channel.join(peer, target.after, "gap" if target.resumes else "first")
         subject = admission.subject
         if self._presence is not None:

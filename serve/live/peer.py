@@ -7,6 +7,8 @@ import structlog
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
+from serve.live.encoding import Encoding
+
 log = structlog.get_logger(__name__)
 
 BUFFER_BYTES: Final = 1024 * 1024
@@ -26,6 +28,8 @@ class Peer(ServerConnection):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.encoding = Encoding.FULL
+        """What it is sent; it does not change once anything was."""
         self._pushed = 0
         self._mark = 0
         self._marked_at = 0.0

@@ -5,6 +5,7 @@ From these models come `/asyncapi.json` (`serve.live.asyncapi`) and `dashboard/s
 everything that is sent to these models, field by field.
 """
 
+from datetime import date
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -235,6 +236,62 @@ class CountersEvent(Strict):
     counters: CountersView
 
 
+class WallboardDay(Strict):
+    """The day's figures that a wallboard shows."""
+
+    date: date
+    calls: int
+    answered: int
+    refused: int
+    abandoned: int
+    peak_live: int
+    peak_at: Timestamp | None
+    service_level_share: float | None
+    service_level_n: int
+    service_level_seconds: float
+    answer_seconds: float | None
+    answer_n: int
+    handle_seconds: float | None
+    handle_n: int
+    turn_latency_p95_ms: int | None
+    turn_latency_n: int
+    webhook_lag_p95_ms: int | None
+    webhook_lag_n: int
+
+
+class WallboardFigures(Strict):
+    """The figures that a wallboard shows; each means what it means in the counters."""
+
+    live: int
+    stale: int
+    waiting: int
+    today: WallboardDay
+
+
+class WallboardAlarm(Strict):
+    """An open incident, without what it is about. A later one of the same `alarm_id` takes its place."""
+
+    alarm_id: str
+    incident: str = Field(description="Tells an incident from the next of the same `alarm_id`.")
+    severity: Severity
+    acknowledged: bool
+
+
+class WallboardFiguresEvent(Strict):
+    """To wallboards: the figures are now these."""
+
+    type: Literal["wallboard-figures"]
+    figures: WallboardFigures
+
+
+class WallboardAlarmEvent(Strict):
+    """To wallboards: an incident opened, changed, or (`open` false) ended."""
+
+    type: Literal["wallboard-alarm"]
+    alarm: WallboardAlarm
+    open: bool
+
+
 LiveEvent = TypeAliasType(
     "LiveEvent",
     Annotated[
@@ -246,7 +303,9 @@ LiveEvent = TypeAliasType(
         | StateRepairedEvent
         | OrganizationEvent
         | IncidentEvent
-        | CountersEvent,
+        | CountersEvent
+        | WallboardFiguresEvent
+        | WallboardAlarmEvent,
         Field(discriminator="type"),
     ],
 )
@@ -264,16 +323,40 @@ class SnapshotFrame(Strict):
     state: BoardState
 
 
+class WallboardState(Strict):
+    """What a board on a wall shows: figures, and nothing of any caller."""
+
+    organization: OrganizationView
+    figures: WallboardFigures
+    alarms: list[WallboardAlarm] = Field(description="Those open.")
+
+
+class WallboardFrame(Strict):
+    """What who may see no more is sent in place of a snapshot: the whole wallboard as of `position`."""
+
+    type: Literal["wallboard"]
+    position: Position
+    reason: Reason = Field(description="As a snapshot's.")
+    state: WallboardState
+
+
 class EventsFrame(Strict):
-    """What brings a board from its position to this one. Dropped by a client whose position is not smaller."""
+    """What brings a board from `after` to `position`. Dropped by a client whose position is not smaller.
+
+    A client whose position is smaller than `after` has lost a frame on the way: it resumes from where it is.
+    """
 
     type: Literal["events"]
     position: Position
+    after: Position
     events: list[LiveEvent]
 
 
 class HeartbeatFrame(Strict):
-    """Every 5 s, and at once after a resumption that missed nothing. Three missed: the connection is dead."""
+    """Every 5 s, and at once after a resumption that missed nothing. Three missed: the connection is dead.
+
+    Its position is that of the last frame: a client whose position is smaller has lost one, and resumes.
+    """
 
     type: Literal["heartbeat"]
     position: Position
@@ -314,10 +397,12 @@ class PresenceFrame(Strict):
 
 LiveFrame = TypeAliasType(
     "LiveFrame",
-    Annotated[SnapshotFrame | EventsFrame | HeartbeatFrame | PresenceFrame, Field(discriminator="type")],
+    Annotated[
+        SnapshotFrame | WallboardFrame | EventsFrame | HeartbeatFrame | PresenceFrame, Field(discriminator="type")
+    ],
 )
 
-FRAMES: Final[tuple[type[Strict], ...]] = (SnapshotFrame, EventsFrame, HeartbeatFrame, PresenceFrame)
+FRAMES: Final[tuple[type[Strict], ...]] = (SnapshotFrame, WallboardFrame, EventsFrame, HeartbeatFrame, PresenceFrame)
 EVENT: Final[TypeAdapter[Any]] = TypeAdapter(LiveEvent)
 FRAME: Final[TypeAdapter[Any]] = TypeAdapter(LiveFrame)
 

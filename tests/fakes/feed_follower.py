@@ -60,7 +60,8 @@ class FeedFollower:
             if held is None or (position > held and break_between(held, position) is not None):
                 self._broken = True
                 return
-            self.board.apply({"type": "events", "position": str(position), "events": entry.events})
+            told = {"type": "events", "position": str(position), "after": str(held), "events": entry.events}
+            self.board.apply(told)
             del self._arrived[0]
 
     async def _start_over(self) -> None:

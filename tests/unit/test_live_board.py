@@ -106,7 +106,7 @@ def test_any_cuts_and_resumptions_end_at_the_same_board(told: list[list[Command]
     while board.position != entries[-1].position:
         assert board.position is not None
         missed = entries[board.position.n + 1 :]
-        for frame in events_frames(missed[: chance.randrange(1, len(missed) + 1)]):
+        for frame in events_frames(missed[: chance.randrange(1, len(missed) + 1)], board.position):
             assert board.apply(payload(frame)) == "events"
         if chance.random() < 0.2:
             # The server could not tell what followed.
@@ -137,12 +137,24 @@ def test_an_utterance_leaves_how_the_conversation_goes() -> None:
     assert shown(told)["conversation"]["first_word_at"] is not None
 
 
+def test_a_call_that_is_seen_again_in_the_round_that_forgot_it_is_on_the_board() -> None:
+    told: list[list[Command]] = [
+        [observed("a", START, CallStatus.ENDED, "x", "1")],
+        [
+            observed("a", START + 1, CallStatus.ENDED, "y", "2"),
+            Forget(before=START + 50),
+            observed("a", START + 2, CallStatus.SCHEDULED, "z", "3"),
+        ],
+    ]
+    assert shown(told)["customer_name"] == "z"
+
+
 def shown(told: list[list[Command]]) -> Any:
     """The call of a board that followed from the start, the rest in one frame; and it is the owner's."""
     entries, states = history(told)
     board = LiveBoard()
     board.apply(snapshot_at(states, 0))
-    for frame in events_frames(entries[1:]):
+    for frame in events_frames(entries[1:], entries[0].position):
         board.apply(payload(frame))
     assert board.state()["calls"] == payload_of(states[-1])
     return board.calls["a"]
@@ -160,7 +172,7 @@ def test_what_is_not_newer_changes_nothing(told: list[list[Command]]) -> None:
     board.apply(snapshot_at(states, last))
     before = orjson.dumps(board.state())
     for entry in entries:
-        for frame in events_frames([entry]):
+        for frame in events_frames([entry], entry.position):
             assert board.apply(payload(frame)) == "dropped"
     assert orjson.dumps(board.state()) == before
 
@@ -172,6 +184,19 @@ def test_events_before_any_snapshot_and_unknown_frames_are_passed_over() -> None
     board.apply(snapshot_at([history([])[1][0]], 0))
     assert board.apply({"type": "events", "position": "1-1", "events": [{"type": "novelty"}]}) == "events"
     assert board.apply({"type": "heartbeat", "position": "1-1", "time": "t"}) == "heartbeat"
+
+
+def test_a_frame_that_follows_what_never_came_shows_the_hole_and_changes_nothing() -> None:
+    board = LiveBoard()
+    board.apply(snapshot_at([history([])[1][0]], 0))
+    before = orjson.dumps(board.state())
+    renamed = {"type": "organization", "name": "Two", "time_zone": "UTC"}
+    assert board.apply({"type": "events", "position": "1-3", "after": "1-1", "events": [renamed]}) == "hole"
+    assert board.apply({"type": "heartbeat", "position": "1-3", "time": "t"}) == "hole"
+    assert board.apply({"type": "heartbeat", "position": "1-0", "time": "t"}) == "heartbeat"
+    assert (str(board.position), orjson.dumps(board.state())) == ("1-0", before)
+    assert board.apply({"type": "events", "position": "1-2", "after": "1-0", "events": [renamed]}) == "events"
+    assert board.organization["name"] == "Two"
 
 
 @given(st.integers(0, 100), st.floats(0, 1, exclude_max=True))

@@ -72,8 +72,9 @@ def test_recent_is_bounded_in_bytes_but_keeps_the_newest() -> None:
 
 
 def test_one_entry_is_sent_byte_for_byte() -> None:
-    frame = next(events_frames([FeedEntry(Position(3, 4), b'[{"type":"new-kind" , "x":1}]')]))
-    assert frame.endswith(b'{"type":"events","position":"3-4","events":[{"type":"new-kind" , "x":1}]}')
+    told = FeedEntry(Position(3, 4), b'[{"type":"new-kind" , "x":1}]')
+    frame = next(events_frames([told], Position(3, 3)))
+    assert frame.endswith(b'{"type":"events","position":"3-4","after":"3-3","events":[{"type":"new-kind" , "x":1}]}')
 
 
 def test_a_frame_keeps_only_the_last_partial_of_each_speaker() -> None:
@@ -104,11 +105,13 @@ def test_a_frame_keeps_the_last_counters_and_evidence_and_every_change_of_a_call
 
 def test_much_is_cut_into_frames_that_clients_accept() -> None:
     entries = [entry(n, {"type": "call", "text": "x" * 1_000}) for n in range(600)]
-    frames = [payload(frame) for frame in events_frames(entries)]
+    before = Position(0, 7)
+    frames = [payload(frame) for frame in events_frames(entries, before)]
     assert len(frames) > 2
+    assert [frame["after"] for frame in frames] == [str(before), *(frame["position"] for frame in frames[:-1])]
     assert frames[-1]["position"] == "1-599"
     assert sum(len(frame["events"]) for frame in frames) == 600
-    assert all(len(frame) < FRAME_BYTES + 2_000 for frame in events_frames(entries))
+    assert all(len(frame) < FRAME_BYTES + 2_000 for frame in events_frames(entries, before))
 
 
 def test_snapshots_and_heartbeats_read_as_documented() -> None:

@@ -56,7 +56,9 @@ export interface Asked {
   query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
   /** Makes the change safe to repeat: the same key has one effect. */
   idempotencyKey?: string;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
+  /** A key in place of the session: the cookie is not sent, and its end signs nobody out. */
+  bearer?: string | undefined;
 }
 
 const signedOutListeners = new Set<() => void>();
@@ -71,7 +73,7 @@ export function onSignedOut(told: () => void): () => void {
 export async function api<T>(path: string, asked: Asked = {}): Promise<T> {
   const answer = await answerOf(path, asked);
   if (answer.status === 401) {
-    for (const told of signedOutListeners) told();
+    if (!asked.bearer) for (const told of signedOutListeners) told();
     throw new SignedOut();
   }
   if (!answer.ok) throw new Problem(answer.status, await documentOf(answer));
@@ -84,15 +86,17 @@ export function organizationPath(organizationId: string, ...parts: string[]): st
   return ["/v1/organizations", organizationId, ...parts].map((part, at) => (at ? encodeURIComponent(part) : part)).join("/");
 }
 
-async function answerOf(path: string, { method = "GET", body, query, idempotencyKey, signal }: Asked): Promise<Response> {
+async function answerOf(path: string, { method = "GET", body, query, idempotencyKey, signal, bearer }: Asked): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
+  if (bearer) headers["authorization"] = `Bearer ${bearer}`;
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
     return await fetch(withQuery(path, query), {
       method,
       headers,
+      credentials: bearer ? "omit" : "same-origin",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });

@@ -38,6 +38,13 @@ export function applied(board: Board, frame: LiveFrame): Board {
   }
 }
 
+/** Whether a frame follows one that never came: the board is resumed from where it is. Older hubs do not tell `after`. */
+export function showsHole(held: string | null, frame: LiveFrame): boolean {
+  if (held === null) return false;
+  if (frame.type === "heartbeat") return isNewer(frame.position, held);
+  return frame.type === "events" && (frame.after as string | undefined) !== undefined && isNewer(frame.after, held);
+}
+
 /** The board in the form a snapshot has. */
 export function stateOf(board: Board): BoardState | null {
   if (board.organization === null || board.counters === null) return null;

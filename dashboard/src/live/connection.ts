@@ -12,7 +12,8 @@ const REFUSED = new Set([403, 404]);
 export interface Listener {
   /** The position to resume from; null for a snapshot. */
   position(): string | null;
-  frame(frame: LiveFrame): void;
+  /** Takes a frame; false when one before it never came, and what is missing is to be fetched. */
+  frame(frame: LiveFrame): boolean;
   /** The connection is gone; the next attempt comes by itself, at `retryAt` (ms) on this machine's clock. */
   lost(retryAt: number): void;
   /** Coming back is of no use: the hub or the API said so. */
@@ -23,23 +24,32 @@ interface Ticket {
   url: string;
 }
 
+export interface As {
+  /** A key in place of the session. */
+  bearer?: string;
+  /** Figures only, nothing of any caller. */
+  view?: "wallboard";
+}
+
 /** Follows an organization's feed; returns how to stop. */
-export function follow(organizationId: string, listener: Listener): () => void {
+export function follow(organizationId: string, listener: Listener, as: As = {}): () => void {
   const stopped = new AbortController();
-  void run(organizationId, listener, stopped.signal);
+  void run(organizationId, listener, as, stopped.signal);
   return () => stopped.abort();
 }
 
-async function run(organizationId: string, listener: Listener, stopped: AbortSignal): Promise<void> {
+async function run(organizationId: string, listener: Listener, { bearer, view }: As, stopped: AbortSignal): Promise<void> {
   let attempt = 0;
-  const heard = (frame: LiveFrame): void => {
+  const heard = (frame: LiveFrame): boolean => {
     attempt = 0;
-    listener.frame(frame);
+    return listener.frame(frame);
   };
   while (!stopped.aborted) {
     try {
-      const ticket = await api<Ticket>(organizationPath(organizationId, "live-tickets"), { method: "POST", signal: stopped });
-      const code = await listen(new URL(ticket.url), listener.position(), heard, stopped);
+      const ticket = await api<Ticket>(organizationPath(organizationId, "live-tickets"), { method: "POST", bearer, signal: stopped });
+      const url = new URL(ticket.url);
+      if (view) url.searchParams.set("view", view);
+      const code = await listen(url, listener.position(), heard, stopped);
       if (code >= 4500 && code < 5000) {
         listener.refused("not-permitted");
         return;
@@ -63,7 +73,7 @@ export function retryDelay(attempt: number, jitter: number): number {
   return jitter * Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt, 10));
 }
 
-function listen(url: URL, after: string | null, heard: (frame: LiveFrame) => void, stopped: AbortSignal): Promise<number> {
+function listen(url: URL, after: string | null, heard: (frame: LiveFrame) => boolean, stopped: AbortSignal): Promise<number> {
   if (after !== null) url.searchParams.set("after", after);
   return new Promise((resolve) => {
     const socket = new WebSocket(url);
@@ -85,7 +95,7 @@ function listen(url: URL, after: string | null, heard: (frame: LiveFrame) => voi
     socket.onclose = (event) => end(event.code);
     socket.onmessage = (message: MessageEvent<string>) => {
       wait();
-      heard(JSON.parse(message.data) as LiveFrame);
+      if (!heard(JSON.parse(message.data) as LiveFrame)) end(0);
     };
   });
 }

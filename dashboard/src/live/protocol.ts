@@ -278,10 +278,11 @@ export interface DayFigures {
 /** What happened to the call. */
 export type EndedClass = "completed" | "not-reached" | "transferred" | "transfer-failed" | "start-failed" | "platform-fault" | "provider-fault" | "transport" | "limit" | "unknown";
 
-/** What brings a board from its position to this one. Dropped by a client whose position is not smaller. */
+/** What brings a board from `after` to `position`. Dropped by a client whose position is not smaller. A client whose position is smaller than `after` has lost a frame on the way: it resumes from where it is. */
 export interface EventsFrame {
   readonly type: "events";
   readonly position: Position;
+  readonly after: Position;
   readonly events: ReadonlyArray<LiveEvent>;
 }
 
@@ -296,7 +297,7 @@ export interface EvidenceEvent {
 /** Who has to act, if anyone. */
 export type FaultOwner = "nobody" | "customer" | "organization" | "vapi" | "provider" | "carrier" | "unknown";
 
-/** Every 5 s, and at once after a resumption that missed nothing. Three missed: the connection is dead. */
+/** Every 5 s, and at once after a resumption that missed nothing. Three missed: the connection is dead. Its position is that of the last frame: a client whose position is smaller has lost one, and resumes. */
 export interface HeartbeatFrame {
   readonly type: "heartbeat";
   readonly position: Position;
@@ -323,9 +324,9 @@ export interface IncidentEvidenceView {
   readonly detail: string | null;
 }
 
-export type LiveEvent = CallEvent | CallCompletedEvent | UtteranceEvent | EvidenceEvent | CallRemovedEvent | StateRepairedEvent | OrganizationEvent | IncidentEvent | CountersEvent;
+export type LiveEvent = CallEvent | CallCompletedEvent | UtteranceEvent | EvidenceEvent | CallRemovedEvent | StateRepairedEvent | OrganizationEvent | IncidentEvent | CountersEvent | WallboardFiguresEvent | WallboardAlarmEvent;
 
-export type LiveFrame = SnapshotFrame | EventsFrame | HeartbeatFrame | PresenceFrame;
+export type LiveFrame = SnapshotFrame | WallboardFrame | EventsFrame | HeartbeatFrame | PresenceFrame;
 
 /** One breach of a rule. An open one has neither `recovered_at` nor `resolved_at`. */
 export interface LiveIncident {
@@ -418,6 +419,75 @@ export interface UtteranceView {
   readonly text: string;
   readonly final: boolean;
   readonly at: string;
+}
+
+/** An open incident, without what it is about. A later one of the same `alarm_id` takes its place. */
+export interface WallboardAlarm {
+  readonly alarm_id: string;
+  /** Tells an incident from the next of the same `alarm_id`. */
+  readonly incident: string;
+  readonly severity: Severity;
+  readonly acknowledged: boolean;
+}
+
+/** To wallboards: an incident opened, changed, or (`open` false) ended. */
+export interface WallboardAlarmEvent {
+  readonly type: "wallboard-alarm";
+  readonly alarm: WallboardAlarm;
+  readonly open: boolean;
+}
+
+/** The day's figures that a wallboard shows. */
+export interface WallboardDay {
+  readonly date: string;
+  readonly calls: number;
+  readonly answered: number;
+  readonly refused: number;
+  readonly abandoned: number;
+  readonly peak_live: number;
+  readonly peak_at: string | null;
+  readonly service_level_share: number | null;
+  readonly service_level_n: number;
+  readonly service_level_seconds: number;
+  readonly answer_seconds: number | null;
+  readonly answer_n: number;
+  readonly handle_seconds: number | null;
+  readonly handle_n: number;
+  readonly turn_latency_p95_ms: number | null;
+  readonly turn_latency_n: number;
+  readonly webhook_lag_p95_ms: number | null;
+  readonly webhook_lag_n: number;
+}
+
+/** The figures that a wallboard shows; each means what it means in the counters. */
+export interface WallboardFigures {
+  readonly live: number;
+  readonly stale: number;
+  readonly waiting: number;
+  readonly today: WallboardDay;
+}
+
+/** To wallboards: the figures are now these. */
+export interface WallboardFiguresEvent {
+  readonly type: "wallboard-figures";
+  readonly figures: WallboardFigures;
+}
+
+/** What who may see no more is sent in place of a snapshot: the whole wallboard as of `position`. */
+export interface WallboardFrame {
+  readonly type: "wallboard";
+  readonly position: Position;
+  /** As a snapshot's. */
+  readonly reason: "first" | "gap" | "epoch";
+  readonly state: WallboardState;
+}
+
+/** What a board on a wall shows: figures, and nothing of any caller. */
+export interface WallboardState {
+  readonly organization: OrganizationView;
+  readonly figures: WallboardFigures;
+  /** Those open. */
+  readonly alarms: ReadonlyArray<WallboardAlarm>;
 }
 
 /** A credential with open sockets, at all hubs together. */

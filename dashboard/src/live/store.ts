@@ -4,7 +4,7 @@
  */
 
 import { createContext, useContext, useEffect, useState, useSyncExternalStore } from "react";
-import { applied, type Board, EMPTY_BOARD, isOpen } from "./board.ts";
+import { applied, type Board, EMPTY_BOARD, isOpen, showsHole } from "./board.ts";
 import { follow } from "./connection.ts";
 import { boardTime, FIRST_LINK, heardFrame, type Link, type Liveness, livenessOf, lost } from "./link.ts";
 import type { LiveFrame, LiveIncident } from "./protocol.ts";
@@ -57,12 +57,14 @@ export class LiveStore {
 
   readonly current = (): Live => this.shown;
 
-  private heard(frame: LiveFrame): void {
+  private heard(frame: LiveFrame): boolean {
+    if (showsHole(this.live.board.position, frame)) return false;
     const now = Date.now();
     const ended = frame.type === "events" ? frame.events.flatMap((event) => (event.type === "incident" && !isOpen(event.incident) ? [event.incident] : [])) : [];
     const link = heardFrame(this.live.link, frame, now);
     const over = this.live.over.filter((each) => isFresh(each, now + link.skewMs));
     this.become({ ...this.live, board: applied(this.live.board, frame), link, over: ended.length ? [...over, ...ended] : over });
+    return true;
   }
 
   private become(next: Live): void {
