@@ -104,6 +104,7 @@ async def open_billing(
         outbox, alerts, account = MeterOutbox(pool), UsageAlerts(pool), Billing(pool, cache)
         notices, messages, resends = EndpointNotices(pool), Notifications(pool), Resends(pool, RULES)
         metering = Metering(outbox, account, stripe, now=now)
+        sender = MessageSender(messages, messaging, now=now)
         reports = MeterErrorReports(AccountEvents(pool, PROVIDER), stripe, now=now)
         yield BillingActivities(
             nudges=nudges,
@@ -113,9 +114,9 @@ async def open_billing(
             events=StripeEvents(account, outbox, stripe, now=now),
             cycles=BillingCycles(account, stripe, now=now, nudge=nudges.nudge),
             equality=MeterEquality(account, outbox, metering, stripe, now=now),
-            disabled=DisabledEndpoints(notices, messages, messaging, base_url=settings.public_base_url, now=now),
+            disabled=DisabledEndpoints(notices, messages, sender, base_url=settings.public_base_url, now=now),
             wiring=wiring,
-            resends=MessageResends(resends, messages, MessageSender(messages, messaging, now=now), now=now),
+            resends=MessageResends(resends, messages, sender, now=now),
             sweep=DutySweep(
                 nudges,
                 outbox=outbox,

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from storage.notifications import Channel, Message, MessageRef, Notifications
-from workflows.errors import RefusedError
+from storage.notifications import SENDING, Channel, Message, MessageRef, Notifications
+from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
 from workflows.messaging import Messaging
-from workflows.vendors.twilio_api import SentMessage
+from workflows.vendors.twilio_api import OPTED_OUT, SentMessage
 
 _KEY_REMEMBERED_MS: Final = 23 * 3_600_000
 """Resend knows an idempotency key for a day; what was sent before that cannot be asked about."""
@@ -28,6 +28,36 @@ class MessageSender:
     def carries(self, channel: Channel) -> bool:
         """Whether the channel is on."""
         return (self._texting if channel == "sms" else self._mailing) is not None
+
+    async def deliver(self, ref: MessageRef, message: Message, *, kind: str, key: str) -> None:
+        """Send it and note that it left, or settle why it does not.
+
+        Raises ProviderUnavailableError and AbsentError, which a later attempt may mend: it stays open, and may have
+        left only where the error is an AmbiguousError.
+        """
+        if message.suppressed is not None and message.status != SENDING:
+            await self._messages.settle(ref, status="suppressed", error=message.suppressed, at=self._now())
+            return
+        try:
+            sent = await self.send(ref, message, kind=kind, key=key)
+        except RefusedError as refused:
+            await self._refused(ref, message, refused)
+        except AmbiguousError:
+            # It stays `sending`: the next attempt looks first, or is known by its key.
+            raise
+        except (ProviderUnavailableError, AbsentError):
+            if message.status != SENDING:
+                await self._messages.postpone(ref, at=self._now())
+            raise
+        else:
+            await self._messages.sent(ref, vendor_id=sent.id, status=sent.status, at=self._now())
+
+    async def _refused(self, ref: MessageRef, message: Message, refused: RefusedError) -> None:
+        if message.channel == "sms" and refused.code == OPTED_OUT:
+            await self._messages.suppress(ref.organization_id, "sms", message.recipient, "opt-out")
+            await self._messages.settle(ref, status="suppressed", error="opt-out", at=self._now())
+            return
+        await self._messages.settle(ref, status="failed", error=refused.code or str(refused), at=self._now())
 
     async def send(self, ref: MessageRef, message: Message, *, kind: str, key: str) -> SentMessage:
         """Have the vendor take it; that it is about to be sent is durable before it is. `key` names it to Resend.

@@ -16,6 +16,7 @@ from tests.fakes.message_server import MessageServer, running_messages
 from tests.integration.billing_world import DAY, BillingWorld
 from workflows.activities.endpoint_notices import DisabledEndpoints
 from workflows.billing_contracts import OrganizationRef, Round
+from workflows.message_sending import MessageSender
 from workflows.messaging import Mailing, Messaging
 from workflows.vendors.resend_api import ResendApi
 
@@ -89,10 +90,11 @@ async def world(database_url: str) -> AsyncIterator[NoticeWorld]:
 
 
 def disabled(world: NoticeWorld, messaging: Messaging) -> DisabledEndpoints:
+    messages = Notifications(world.pool)
     return DisabledEndpoints(
         world.notices,
-        Notifications(world.pool),
-        messaging,
+        messages,
+        MessageSender(messages, messaging, now=lambda: world.now),
         base_url="https://supervisor.example",
         now=lambda: world.now,
     )

@@ -11,14 +11,12 @@ from storage.endpoint_notices import DisabledEndpoint, EndpointNotices
 from storage.notifications import SENDING, Message, MessageRef, Notifications
 from storage.times import milliseconds
 from workflows.billing_contracts import TELL_DISABLED_ENDPOINTS, OrganizationRef, Round
-from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
-from workflows.messaging import Mailing, Messaging
+from workflows.errors import AbsentError, ProviderUnavailableError
+from workflows.message_sending import MessageSender
 
 _log = structlog.get_logger(__name__)
 
 _GIVEN_UP_MS: Final = 3 * 86_400_000
-_KEY_REMEMBERED_MS: Final = 23 * 3_600_000
-"""Resend knows an idempotency key for a day: what may have been sent before that is not sent again."""
 
 
 class DisabledEndpoints:
@@ -28,14 +26,14 @@ class DisabledEndpoints:
         self,
         notices: EndpointNotices,
         messages: Notifications,
-        messaging: Messaging,
+        sender: MessageSender,
         *,
         base_url: str | None,
         now: Callable[[], int],
     ) -> None:
         self._notices = notices
         self._messages = messages
-        self._mailing = messaging.mailing
+        self._sender = sender
         self._base_url = base_url
         self._now = now
 
@@ -68,40 +66,13 @@ class DisabledEndpoints:
 
     async def _tell(self, ref: MessageRef, message: Message) -> None:
         """Send it, or settle why not. Raises what a later attempt may mend."""
-        at, mailing = self._now(), self._mailing
-        if mailing is None:
+        at = self._now()
+        if not self._sender.carries("email"):
             await self._messages.settle(ref, status="off", error="no provider is set", at=at)
-        elif message.status == SENDING and at - (message.attempted_at or at) > _KEY_REMEMBERED_MS:
-            await self._messages.settle(ref, status="failed", error="whether it was sent is not known", at=at)
-        elif message.suppressed is not None and message.status != SENDING:
-            await self._messages.settle(ref, status="suppressed", error=message.suppressed, at=at)
         elif message.status != SENDING and at - milliseconds(ref.created_at) > _GIVEN_UP_MS:
             await self._messages.settle(ref, status="failed", error="the provider is away", at=at)
         else:
-            await self._send(ref, message, mailing, at)
-
-    async def _send(self, ref: MessageRef, message: Message, mailing: Mailing, at: int) -> None:
-        await self._messages.attempt(ref, at=at)
-        try:
-            vendor_id = await mailing.api.send_email(
-                sender=mailing.sender,
-                to=message.recipient,
-                subject=message.subject or "",
-                text=message.body,
-                idempotency_key=f"endpoint/{ref.id}",
-                tags={"organization": ref.organization_id, "kind": "integration-disabled"},
-            )
-        except RefusedError as refused:
-            await self._messages.settle(ref, status="failed", error=refused.code or str(refused), at=at)
-        except AmbiguousError:
-            # It stays `sending`: the next attempt is known by its key.
-            raise
-        except (ProviderUnavailableError, AbsentError):
-            if message.status != SENDING:
-                await self._messages.postpone(ref, at=at)
-            raise
-        else:
-            await self._messages.sent(ref, vendor_id=vendor_id, status="sent", at=at)
+            await self._sender.deliver(ref, message, kind="integration-disabled", key=f"endpoint/{ref.id}")
 
 
 def subject_of(endpoint: DisabledEndpoint) -> str:

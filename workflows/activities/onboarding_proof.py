@@ -11,13 +11,14 @@ import orjson
 from temporalio import activity
 
 from actors.domain.json_types import JSON
-from storage.notifications import SENDING, Message, MessageRef, Notifications
+from storage.notifications import Notifications
 from storage.onboarding import Asked, StepRow
 from storage.provider_keys import VAPI, ProviderKeys
 from storage.times import milliseconds, moment
 from workflows.activities.onboarding_course import OnboardingCourse, Settled, skipped
 from workflows.activities.onboarding_line import NO_ADDRESS
 from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
+from workflows.message_sending import MessageSender
 from workflows.messaging import Mailing, Messaging
 from workflows.onboarding_contracts import OnboardingRef, Step, StepState
 from workflows.vendors.vapi_message import parse_message
@@ -30,8 +31,6 @@ PROBE_TYPE: Final = "onboarding-probe"
 _LOOK_EVERY_SECONDS: Final = 0.25
 _LOOKS: Final = 80
 _CLOCKS: Final = timedelta(minutes=5)
-_KEY_REMEMBERED_MS: Final = 23 * 3_600_000
-"""Resend knows an idempotency key for a day: what may have been sent before that is not sent again."""
 
 
 class OnboardingProof:
@@ -56,6 +55,7 @@ class OnboardingProof:
         self._placing = placing
         self._messages = messages
         self._mailing = messaging.mailing
+        self._sender = MessageSender(messages, messaging, now=now)
         self._base_url = None if base_url is None else base_url.rstrip("/")
         self._now = now
 
@@ -155,7 +155,7 @@ class OnboardingProof:
         for ref in refs:
             message = await self._messages.message(ref)
             if message is not None and message.is_open:
-                await self._tell(ref, message, mailing)
+                await self._sender.deliver(ref, message, kind="welcome", key=f"welcome/{ref.id}")
         told = [await self._messages.message(ref) for ref in refs]
         sent = [each.vendor_id for each in told if each is not None and each.vendor_id is not None]
         if not sent:
@@ -163,30 +163,6 @@ class OnboardingProof:
         states = sorted({await _read_back(mailing, vendor_id) for vendor_id in sent})
         detail = f"sent to {len(sent)} of {len(told)}: {', '.join(states)}"
         return Settled(facts={"id": sent[0]}, detail=detail, made=True)
-
-    async def _tell(self, ref: MessageRef, message: Message, mailing: Mailing) -> None:
-        """Send it, or settle why not. Raises what a later attempt may mend."""
-        at = self._now()
-        if message.status == SENDING and at - (message.attempted_at or at) > _KEY_REMEMBERED_MS:
-            await self._messages.settle(ref, status="failed", error="whether it was sent is not known", at=at)
-            return
-        if message.suppressed is not None and message.status != SENDING:
-            await self._messages.settle(ref, status="suppressed", error=message.suppressed, at=at)
-            return
-        await self._messages.attempt(ref, at=at)
-        try:
-            vendor_id = await mailing.api.send_email(
-                sender=mailing.sender,
-                to=message.recipient,
-                subject=message.subject or "",
-                text=message.body,
-                idempotency_key=f"welcome/{ref.id}",
-                tags={"organization": ref.organization_id, "kind": "welcome"},
-            )
-        except RefusedError as refused:
-            await self._messages.settle(ref, status="failed", error=refused.code or str(refused), at=at)
-        else:
-            await self._messages.sent(ref, vendor_id=vendor_id, status="sent", at=at)
 
     async def _words(self, asked: Asked) -> tuple[str, str]:
         number = await self._course.facts_of(asked, Step.IMPORT)

@@ -8,12 +8,12 @@ from typing import Final
 import structlog
 from temporalio import activity
 
-from storage.notifications import SENDING, Message, MessageRef, Notifications
-from storage.resends import Resend, ResendRule, Resends
+from storage.notifications import Notifications
+from storage.resends import ResendRule, Resends
 from workflows.billing_contracts import RESEND_MESSAGES, OrganizationRef, Round
-from workflows.errors import AbsentError, AmbiguousError, ProviderUnavailableError, RefusedError
+from workflows.errors import AbsentError, ProviderUnavailableError
 from workflows.message_sending import MessageSender
-from workflows.vendors.twilio_api import OPTED_OUT, PASSING
+from workflows.vendors.twilio_api import PASSING
 
 _log = structlog.get_logger(__name__)
 
@@ -58,35 +58,8 @@ class MessageResends:
             if message is None or not message.is_open:
                 continue
             try:
-                await self._send(again, message)
+                await self._sender.deliver(again.ref, message, kind=again.kind, key=f"resend/{again.ref.id}")
             except (ProviderUnavailableError, AbsentError) as away:
                 _log.warning("a message waits", organization_id=organization_id, reason=type(away).__name__)
                 pause = max(pause or 0.0, getattr(away, "retry_after_seconds", None) or 0.0)
         return Round(pause_seconds=pause) if pause is not None else Round(more=planned == _PAGE)
-
-    async def _send(self, again: Resend, message: Message) -> None:
-        """Send it, or settle why not. Raises what a later attempt may mend."""
-        ref, at = again.ref, self._now()
-        if message.suppressed is not None and message.status != SENDING:
-            await self._messages.settle(ref, status="suppressed", error=message.suppressed, at=at)
-            return
-        try:
-            sent = await self._sender.send(ref, message, kind=again.kind, key=f"resend/{ref.id}")
-        except RefusedError as refused:
-            await self._refused(ref, message, refused)
-        except AmbiguousError:
-            # It stays `sending`: the next attempt looks first, or is known by its key.
-            raise
-        except (ProviderUnavailableError, AbsentError):
-            if message.status != SENDING:
-                await self._messages.postpone(ref, at=at)
-            raise
-        else:
-            await self._messages.sent(ref, vendor_id=sent.id, status=sent.status, at=self._now())
-
-    async def _refused(self, ref: MessageRef, message: Message, refused: RefusedError) -> None:
-        if message.channel == "sms" and refused.code == OPTED_OUT:
-            await self._messages.suppress(ref.organization_id, "sms", message.recipient, "opt-out")
-            await self._messages.settle(ref, status="suppressed", error="opt-out", at=self._now())
-            return
-        await self._messages.settle(ref, status="failed", error=refused.code or str(refused), at=self._now())
