@@ -1,24 +1,18 @@
 """Takes up what Postgres holds and no workflow has yet: events, replays asked for, deliveries that were forgotten."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
-from actors.ports import UnavailableError
 from storage.delivery_writing import DeliveryWriter
 from storage.endpoint_events import EndpointEvents
 from workflows.delivery_payloads import event_payload
 from workflows.delivery_starts import DeliveryStarts
-
-_log = structlog.get_logger(__name__)
+from workflows.rounds import Rounds
 
 EVERY_SECONDS: Final = 1.0
 FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 _FORGOTTEN_EVERY: Final = 30
-_AWAY_SECONDS: Final = 5.0
 _AT_ONCE: Final = 100
 
 
@@ -35,37 +29,26 @@ class DeliveryRelay:
         starts: DeliveryStarts,
         *,
         now: Callable[[], datetime],
-        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._writer = writer
         self._events = events
         self._starts = starts
         self._now = now
-        self._pause = pause
-        self._running = False
+        self._rounds = Rounds(self._look, what="deliveries", every_seconds=EVERY_SECONDS)
 
     @property
     def is_running(self) -> bool:
-        return self._running
+        return self._rounds.is_running
 
     async def run(self) -> None:
         """Look every second until cancelled. Postgres or Temporal away is waited for."""
-        rounds, self._running = 0, True
-        while True:
-            pause = EVERY_SECONDS
-            try:
-                await self.take_up_events()
-                await self.take_up_replays()
-                if rounds % _FORGOTTEN_EVERY == 0:
-                    await self.take_up_forgotten()
-                rounds += 1
-            except UnavailableError as away:
-                _log.warning("the relay of deliveries waits", reason=str(away))
-                pause = _AWAY_SECONDS
-            except Exception:  # noqa: BLE001 - it must not keep the workers of this process from their work
-                _log.exception("the relay of deliveries failed")
-                pause = _AWAY_SECONDS
-            await self._pause(pause)
+        await self._rounds.run()
+
+    async def _look(self, rounds: int) -> None:
+        await self.take_up_events()
+        await self.take_up_replays()
+        if rounds % _FORGOTTEN_EVERY == 0:
+            await self.take_up_forgotten()
 
     async def take_up_events(self) -> None:
         """Have endpoints told of what happened, until nothing is left to tell."""

@@ -1,16 +1,12 @@
 """Takes up onboardings that were asked for: a workflow of its own for each, however often it is started."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
-import structlog
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
-from actors.ports import UnavailableError
 from storage.onboarding import OnboardingKey, Onboardings
 from workflows.client import TemporalUnavailableError
 from workflows.onboarding_contracts import (
@@ -19,11 +15,9 @@ from workflows.onboarding_contracts import (
     OnboardingRef,
     onboarding_workflow_id,
 )
-
-_log = structlog.get_logger(__name__)
+from workflows.rounds import Rounds
 
 _EVERY_SECONDS: Final = 2.0
-_AWAY_SECONDS: Final = 5.0
 _ALL_EVERY: Final = 60
 _AT_ONCE: Final = 50
 _RPC_TIMEOUT: Final = timedelta(seconds=5)
@@ -35,34 +29,22 @@ class OnboardingStarts:
     Every two minutes those under way are started, too: one whose workflow Temporal lost goes on.
     """
 
-    def __init__(
-        self, client: Client, store: Onboardings, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    def __init__(self, client: Client, store: Onboardings) -> None:
         self._client = client
         self._store = store
-        self._pause = pause
-        self._running = False
+        self._rounds = Rounds(self._look, what="onboardings", every_seconds=_EVERY_SECONDS)
 
     @property
     def is_running(self) -> bool:
-        return self._running
+        return self._rounds.is_running
 
     async def run(self) -> None:
         """Look every two seconds until cancelled. Postgres or Temporal away is waited for."""
-        rounds, self._running = 0, True
-        while True:
-            pause = _EVERY_SECONDS
-            try:
-                for key in await self._store.unfinished(new=rounds % _ALL_EVERY != 0, limit=_AT_ONCE):
-                    await self.start(key)
-                rounds += 1
-            except UnavailableError as away:
-                _log.warning("onboardings wait", reason=str(away))
-                pause = _AWAY_SECONDS
-            except Exception:  # noqa: BLE001 - it must not keep the workers of this process from their work
-                _log.exception("onboardings cannot be taken up")
-                pause = _AWAY_SECONDS
-            await self._pause(pause)
+        await self._rounds.run()
+
+    async def _look(self, rounds: int) -> None:
+        for key in await self._store.unfinished(new=rounds % _ALL_EVERY != 0, limit=_AT_ONCE):
+            await self.start(key)
 
     async def start(self, key: OnboardingKey) -> None:
         """Have it carried out. Raises TemporalUnavailableError."""
