@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useState } from "react";
 import { api, organizationPath } from "../api/client.ts";
+import type { Turn } from "./lines.ts";
 
 export interface TimelineEntry {
   type: string;
@@ -22,7 +23,7 @@ export interface CallNote {
 
 export interface CallDetail {
   summary: string | null;
-  messages: Record<string, unknown>[];
+  messages: Turn[];
   notes: CallNote[];
   timeline: TimelineEntry[];
   actions: { text: string; source: string }[];

@@ -13,6 +13,19 @@ export interface Line {
   who: string;
   text: string;
   isFinal: boolean;
+  /** Where in the recording it is heard, in seconds; absent where nothing told it. */
+  offset?: number;
+}
+
+/** One turn as the report told it, in this product's own terms (workflows/vendors/vapi_wire.py). */
+export interface Turn {
+  role: string;
+  text?: string;
+  at?: number;
+  seconds_from_start?: number;
+  duration_ms?: number;
+  tool_calls?: { id: string; name: string; arguments: unknown }[];
+  name?: string;
 }
 
 export function linesOf(utterances: readonly UtteranceView[], detail: CallDetail | null): Line[] {
@@ -29,25 +42,23 @@ function heardLine(said: UtteranceView, at: number): Line {
   return { key: `heard-${said.at}-${said.role}-${at}`, at: said.at, kind: "said", who: speakerOf(said.role), text: said.text, isFinal: said.final };
 }
 
-function messageLines(messages: readonly Record<string, unknown>[]): Line[] {
-  return messages.flatMap((message, index): Line[] => {
-    const { role, time } = message;
-    if (typeof role !== "string" || typeof time !== "number") return [];
-    const line = { key: `told-${index}`, at: new Date(time).toISOString(), isFinal: true };
-    if (role === "tool_calls") return [{ ...line, kind: "event", who: "Tool", text: toolNames(message["toolCalls"]) }];
-    if (role === "tool_call_result") {
-      const result = textOf(message["result"]);
-      return [{ ...line, kind: "event", who: "Tool", text: `${textOf(message["name"])} answered ${result.slice(0, 200)}` }];
+const RESULT_LENGTH = 400;
+
+function messageLines(turns: readonly Turn[]): Line[] {
+  return turns.flatMap((turn, index): Line[] => {
+    if (turn.at === undefined) return [];
+    const { seconds_from_start: offset } = turn;
+    const line = { key: `told-${index}`, at: new Date(turn.at).toISOString(), isFinal: true, ...(offset === undefined ? {} : { offset }) };
+    if (turn.role === "tool_calls") return [{ ...line, kind: "event", who: "Tool", text: toolWords(turn.tool_calls ?? []) }];
+    if (turn.role === "tool_result") {
+      return [{ ...line, kind: "event", who: "Tool", text: `${turn.name ?? "it"} answered ${(turn.text ?? "nothing").slice(0, RESULT_LENGTH)}` }];
     }
-    const text = message["message"];
-    if (role === "system" || typeof text !== "string") return [];
-    return [{ ...line, kind: "said", who: speakerOf(role), text }];
+    return turn.text === undefined ? [] : [{ ...line, kind: "said", who: speakerOf(turn.role), text: turn.text }];
   });
 }
 
-function toolNames(calls: unknown): string {
-  if (!Array.isArray(calls)) return "called";
-  return calls.map((each: { function?: { name?: string } }) => each.function?.name ?? "unnamed").join(", ");
+function toolWords(calls: NonNullable<Turn["tool_calls"]>): string {
+  return calls.map((each) => `${each.name}(${textOf(each.arguments)})`).join(", ") || "called";
 }
 
 /** What of the timeline belongs into the conversation; statuses and reports do not. */

@@ -39,7 +39,10 @@ export function silenceMs(call: BoardCall, now: number): number | null {
   return since === null ? null : Math.max(0, now - Date.parse(since));
 }
 
-export function callerOf(call: BoardCall): string {
+/** What of a call, live or past, tells who calls. */
+export type Caller = Readonly<Record<"customer_name" | "direction" | "from_number" | "to_number" | "type", string | null>> & { readonly call_id: string };
+
+export function callerOf(call: Caller): string {
   return call.customer_name ?? (call.direction === "outbound" ? call.to_number : call.from_number) ?? (call.type ? words(call.type) : call.call_id);
 }
 

@@ -25,5 +25,6 @@ function isTyped({ target, key }: KeyboardEvent): boolean {
   if (target.closest("dialog")) return true;
   if (target.closest("input, textarea, select")) return key !== "Escape";
   // These have a meaning of their own on what has the focus.
-  return (key === "Enter" && target.closest("button, a, summary") !== null) || (key.startsWith("Arrow") && target.closest("[role=tablist]") !== null);
+  const isPressed = key === "Enter" || key === " ";
+  return (isPressed && target.closest("button, a, summary, audio") !== null) || (key.startsWith("Arrow") && target.closest("[role=tablist], audio") !== null);
 }

@@ -20,6 +20,8 @@ export interface Page {
   View: ComponentType<PageProps>;
 }
 
+const HistoryPage = lazy(async () => ({ default: (await import("../history/history-page.tsx")).HistoryPage }));
+const RecordPage = lazy(async () => ({ default: (await import("../record/record-page.tsx")).RecordPage }));
 const IntegrationsPage = lazy(async () => ({ default: (await import("../integrations/integrations-page.tsx")).IntegrationsPage }));
 const TruthPage = lazy(async () => ({ default: (await import("../truth/truth-page.tsx")).TruthPage }));
 const AlarmsPage = lazy(async () => ({ default: (await import("../alarms/alarms-page.tsx")).AlarmsPage }));
@@ -28,6 +30,8 @@ const PeoplePage = lazy(async () => ({ default: (await import("../people/people-
 const AuditPage = lazy(async () => ({ default: (await import("../audit/audit-page.tsx")).AuditPage }));
 
 export const PAGES: readonly Page[] = [
+  { path: "/calls", name: "History", inMenu: true, scope: "calls:read", View: HistoryPage },
+  { path: "/calls/", name: "Call", inMenu: false, scope: "calls:read", View: RecordPage },
   { path: "/integrations", name: "Integrations", inMenu: true, scope: "integrations:read", View: IntegrationsPage },
   { path: "/truth", name: "Truth", inMenu: true, scope: "calls:read", View: TruthPage },
   { path: "/alarms", name: "Alarms", inMenu: true, scope: "alarms:read", View: AlarmsPage },

@@ -1,0 +1,176 @@
+/** One call, whole: what was heard and said, what it came to, what was done about it, and every event with its times. */
+
+import { type ReactNode, useEffect, useMemo, useRef } from "react";
+import { Problem, organizationPath } from "../api/client.ts";
+import { useResource } from "../api/resource.ts";
+import { linesOf } from "../call/lines.ts";
+import { Notes } from "../call/notes.tsx";
+import { Timeline } from "../call/timeline.tsx";
+import { callerOf } from "../calls/facts.ts";
+import { dayAndTime } from "../calls/days.ts";
+import { clock, words } from "../calls/format.ts";
+import { useLive } from "../live/store.ts";
+import { useTimeZone } from "../live/time-zone.ts";
+import { Link } from "../shell/link.tsx";
+import type { PageProps } from "../shell/pages.ts";
+import { linkTo, useRoute } from "../shell/router.ts";
+import { Loaded } from "../shell/states.tsx";
+import { Listening } from "./listening.tsx";
+import { type CallRecord, costParts, costWords, factsOf, structuredData, whyNoRecording, whyNoTranscript } from "./record.ts";
+import "./record.css";
+
+const PREFIX = "/calls/";
+
+export function RecordPage({ organization, isExpired }: PageProps): ReactNode {
+  const callId = idOf(useRoute().path);
+  const record = useResource<CallRecord>(organizationPath(organization.organization_id, "calls", callId), {}, isExpired);
+  const version = useLive().board.calls.get(callId)?.version;
+  const known = useRef(version);
+  useEffect(() => {
+    // The board hears of each change: what is shown here is read again then.
+    if (known.current === version) return;
+    known.current = version;
+    record.reload();
+  }, [version, record]);
+  if (record.fault instanceof Problem && record.fault.status === 404) {
+    return (
+      <div className="empty">
+        <h2>There is no such call</h2>
+        <p>
+          {organization.name} has no call <code>{callId}</code>. <Link href={linkTo("/calls")}>Search the history</Link>
+        </p>
+      </div>
+    );
+  }
+  return (
+    <Loaded resource={record} what="The call">
+      {(call) => <Record call={call} organizationId={organization.organization_id} mayWrite={organization.scopes.includes("calls:annotate")} reload={record.reload} />}
+    </Loaded>
+  );
+}
+
+function idOf(path: string): string {
+  const told = path.slice(PREFIX.length);
+  try {
+    return decodeURIComponent(told);
+  } catch {
+    return told;
+  }
+}
+
+function Record({ call, organizationId, mayWrite, reload }: { call: CallRecord; organizationId: string; mayWrite: boolean; reload: () => void }): ReactNode {
+  const timeZone = useTimeZone();
+  const live = useLive().board.calls.get(call.call_id);
+  const lines = useMemo(() => linesOf(live?.utterances ?? [], call), [live, call]);
+  const isLive = call.status !== "ended";
+  return (
+    <article className="record" aria-labelledby="record-title">
+      <header className="record-head">
+        <div>
+          <h2 id="record-title">{callerOf(call)}</h2>
+          <p className="note">
+            <span className="pill" data-status={call.status}>
+              {words(call.status)}
+            </span>{" "}
+            {call.assistant_name} · {dayAndTime(call.created_at, timeZone)} ({timeZone})
+            {call.duration_seconds !== null && ` · ${clock(call.duration_seconds * 1000)}`}
+            {call.ended_reason && ` · ${words(call.ended_reason)}`}
+          </p>
+        </div>
+        {isLive && (
+          <Link className="button" href={linkTo("/", { call: call.call_id })}>
+            Watch it on the board
+          </Link>
+        )}
+      </header>
+      {call.report === "missing" && (
+        <p className="fault" id="report-missing">
+          ▲ Report missing: the provider never sent its end-of-call report. Transcript, cost and recording are not known; it is asked for again each day for a week.
+        </p>
+      )}
+      <div className="record-body">
+        <div className="record-main">
+          <Summary call={call} />
+          <Listening lines={lines} url={call.recording?.url ?? null} whyNoRecording={whyNoRecording(call)} whyNoTranscript={whyNoTranscript(call)} />
+          <section className="panel" aria-labelledby="timeline-title">
+            <h2 id="timeline-title">Timeline</h2>
+            <div className="wide-part" role="region" aria-label="Timeline" tabIndex={-1}>
+              <Timeline entries={call.timeline} />
+            </div>
+          </section>
+        </div>
+        <div className="record-side">
+          <ActionItems call={call} />
+          <section className="panel" aria-labelledby="facts-title">
+            <h2 id="facts-title">Facts</h2>
+            <Pairs pairs={factsOf(call, timeZone)} />
+          </section>
+          <Costs call={call} />
+          <section className="panel" aria-labelledby="notes-title">
+            <h2 id="notes-title">Notes</h2>
+            <Notes organizationId={organizationId} callId={call.call_id} notes={call.notes} mayWrite={mayWrite} reload={reload} />
+          </section>
+        </div>
+      </div>
+    </article>
+  );
+}
+
+function Summary({ call }: { call: CallRecord }): ReactNode {
+  const data = structuredData(call.analysis);
+  if (call.summary === null && data.length === 0 && call.success_evaluation === null) return null;
+  return (
+    <section className="panel" aria-labelledby="summary-title">
+      <h2 id="summary-title">Summary</h2>
+      {call.summary && <p id="summary">{call.summary}</p>}
+      <Pairs pairs={[...(call.success_evaluation ? [["Evaluation", call.success_evaluation] as [string, string]] : []), ...data]} />
+    </section>
+  );
+}
+
+const SOURCES: Readonly<Record<string, string>> = { provider: "found by the provider's analysis", model: "found by a model", rules: "found by rules" };
+
+function ActionItems({ call }: { call: CallRecord }): ReactNode {
+  return (
+    <section className="panel" aria-labelledby="actions-title">
+      <h2 id="actions-title">To do {call.actions.length > 0 && <span className="count">{call.actions.length}</span>}</h2>
+      {call.actions.length === 0 ? (
+        <p className="note">{call.processed_at ? "Nothing is to be done after this call." : "What is to be done is found once the report is processed."}</p>
+      ) : (
+        <ul className="to-do">
+          {call.actions.map((each, at) => (
+            <li key={at}>
+              {each.text} <span className="note">{SOURCES[each.source] ?? each.source}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Costs({ call }: { call: CallRecord }): ReactNode {
+  const parts = costParts(call.costs);
+  return (
+    <section className="panel" aria-labelledby="cost-title">
+      <h2 id="cost-title">
+        Cost at the provider <span className="count">{costWords(call.cost_usd)}</span>
+      </h2>
+      {parts.length === 0 ? <p className="note">Its parts are not told.</p> : <Pairs pairs={parts.map(([name, value]) => [name, `$${value.toFixed(4)}`])} isNumber />}
+    </section>
+  );
+}
+
+function Pairs({ pairs, isNumber = false }: { pairs: readonly [string, string][]; isNumber?: boolean }): ReactNode {
+  if (pairs.length === 0) return null;
+  return (
+    <dl className="facts" data-number={isNumber}>
+      {pairs.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
