@@ -3,8 +3,8 @@
 from typing import Final
 
 PAGE_PATHS: Final = frozenset(
-    {"/", "/calls", "/usage", "/integrations", "/truth", "/alarms", "/setup", "/people", "/audit"}
+    {"/", "/calls", "/usage", "/integrations", "/truth", "/alarms", "/setup", "/people", "/audit", "/wallboard"}
 )
-"""Equal to what dashboard/src/shell/pages.ts tells, but for the calls' own."""
+"""Equal to what dashboard/src/shell/pages.ts tells, but for the calls' own and the board on the wall."""
 CALL_PAGES: Final = "/calls/"
 """What every call's own address begins with."""

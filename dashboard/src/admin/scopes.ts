@@ -28,6 +28,7 @@ export const SCOPES: Readonly<Record<string, readonly [Role, string]>> = {
   "calls:end": ["supervisor", "end calls"],
   "calls:create": ["supervisor", "place calls"],
   "live:read": ["viewer", "watch the live board"],
+  "wallboard:read": ["viewer", "watch its figures, without any caller"],
   "slots:release": ["supervisor", "release slots"],
   "alarms:read": ["viewer", "see alarms and rules"],
   "alarms:write": ["supervisor", "acknowledge alarms, change rules"],

@@ -13,7 +13,7 @@ import { useClock, useLive } from "../live/store.ts";
 import { KeyMap } from "../shell/key-map.tsx";
 import { useKeys } from "../shell/keys.ts";
 import type { PageProps } from "../shell/pages.ts";
-import { replaceParams, useRoute } from "../shell/router.ts";
+import { linkTo, replaceParams, useRoute } from "../shell/router.ts";
 import { CallsTable } from "../table/calls-table.tsx";
 import { EndedTray } from "../table/ended-tray.tsx";
 import { FilterBar, setFilter } from "../table/filter-bar.tsx";
@@ -86,6 +86,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
     r: apply,
     a: () => actOnFirst("acknowledge"),
     m: () => actOnFirst("mute"),
+    g: () => location.assign(linkTo("/wallboard", { organization: organization.organization_id })),
     "?": () => setShowsKeys(true),
     "0": () => setFilter("show", null),
     ...Object.fromEntries(GROUPS.map((group, at) => [String(at + 1), () => setFilter("show", group)])),

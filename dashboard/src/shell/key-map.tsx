@@ -19,6 +19,7 @@ const KEYS: readonly [string, string][] = [
   ["x", "transfer"],
   ["e", "end: asks first"],
   ["n", "notes"],
+  ["g", "the wallboard, and back"],
   ["?", "this map"],
 ];
 
