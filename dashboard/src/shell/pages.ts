@@ -22,6 +22,7 @@ export interface Page {
 
 const HistoryPage = lazy(async () => ({ default: (await import("../history/history-page.tsx")).HistoryPage }));
 const RecordPage = lazy(async () => ({ default: (await import("../record/record-page.tsx")).RecordPage }));
+const UsagePage = lazy(async () => ({ default: (await import("../usage/usage-page.tsx")).UsagePage }));
 const IntegrationsPage = lazy(async () => ({ default: (await import("../integrations/integrations-page.tsx")).IntegrationsPage }));
 const TruthPage = lazy(async () => ({ default: (await import("../truth/truth-page.tsx")).TruthPage }));
 const AlarmsPage = lazy(async () => ({ default: (await import("../alarms/alarms-page.tsx")).AlarmsPage }));
@@ -32,6 +33,7 @@ const AuditPage = lazy(async () => ({ default: (await import("../audit/audit-pag
 export const PAGES: readonly Page[] = [
   { path: "/calls", name: "History", inMenu: true, scope: "calls:read", View: HistoryPage },
   { path: "/calls/", name: "Call", inMenu: false, scope: "calls:read", View: RecordPage },
+  { path: "/usage", name: "Usage", inMenu: true, scope: "usage:read", View: UsagePage },
   { path: "/integrations", name: "Integrations", inMenu: true, scope: "integrations:read", View: IntegrationsPage },
   { path: "/truth", name: "Truth", inMenu: true, scope: "calls:read", View: TruthPage },
   { path: "/alarms", name: "Alarms", inMenu: true, scope: "alarms:read", View: AlarmsPage },
