@@ -3,29 +3,25 @@
 Every part runs on throwaway servers, several times where it is short; what is told is the median of the runs.
 """
 
-import argparse
 import asyncio
-import json
 import logging
-import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 
 import structlog
-from rich.console import Console
 
 from actors.domain.admission import ACCEPTED, CONCURRENCY
-from serve.simulator.load.figures import Figure, Latencies, machine, print_figures
+from serve.simulator.load.figures import Figure, Latencies
 from tests.load.bench_admission import Asking
 from tests.load.bench_ray import kills, local_ray, weigh_actor_processes
 from tests.load.bench_shard import BusyShard, activations, weigh
 from tests.load.bench_world import World, running_world
+from tests.load.telling import chosen, json_file, tell
 
 MIB = 2**20
 AT_SCALE = 10_000
@@ -178,16 +174,9 @@ def _medians(name: str, runs: Sequence[Latencies], budgets: dict[float, float]) 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.load.bench", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args(arguments)
-    described = machine()
-    figures = asyncio.run(measure(SHORT if os.environ.get("BENCH") == "short" else Size()))
-    print_figures(Console(), figures, described, title="Actors")
-    if options.json is not None:
-        told = {"machine": described, "figures": [figure.as_json() for figure in figures]}
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
-    return 0
+    file = json_file("tests.load.bench", __doc__, arguments)
+    size = chosen(Size(), SHORT)
+    return tell(lambda: asyncio.run(measure(size)), title="Actors", file=file)
 
 
 if __name__ == "__main__":

@@ -5,37 +5,27 @@ its slow endpoint. On throwaway servers, Temporal's state in a file as `make up`
 """
 
 import asyncio
-import os
-import secrets
 import sys
-import tempfile
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import Final
 from uuid import UUID
 
-from rich.console import Console
-
-from serve.simulator.load.figures import Figure, Latencies, machine, print_figures
-from serve.stack.temporal_server import start_temporal
+from serve.simulator.load.figures import Figure, Latencies
 from storage.deliveries import DeliveryKey
-from storage.embedded import start_postgres
-from storage.migrate import migrate
 from tests.fakes.delivery_world import ORGANIZATION, OTHER, DeliveryWorld, delivery_world
-from tests.fakes.processing_world import until
 from tests.fakes.webhook_receiver import Received
+from tests.load.durable_servers import durable_servers, worker_process
+from tests.load.first_attempts import first_attempts
+from tests.load.telling import chosen, json_file, tell
 from workflows.client import TemporalUnavailableError, connect
-from workflows.delivery_signing import message_id
 from workflows.delivery_starts import DeliveryStarts
 
 WARM_UP: Final = 5
 NOISY_SECONDS: Final = 1.0
 """So long the noisy one's endpoint takes, which is given five at once."""
 STARTED_AT_ONCE: Final = 100
-PATIENCE_SECONDS: Final = 120.0
 
 WRITE: Final = """
 insert into webhook_deliveries (id, created_at, organization_id, integration_id, event, payload, next_attempt_at)
@@ -57,23 +47,14 @@ SHORT: Final = Size(noisy=30, quiet=5, per_second=5.0)
 
 
 async def measure(size: Size) -> list[Figure]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs beside it; Postgres has a user of its own
-        postgres = start_postgres(folder / "postgres", password=secrets.token_hex(16))
-        temporal = start_temporal(folder / "temporal")
-        try:
-            await migrate(postgres.url)
-            return await measure_on(postgres.url, temporal.address, size)
-        finally:
-            temporal.stop()
-            postgres.stop()
+    async with durable_servers() as servers:
+        return await measure_on(servers.database_url, servers.temporal_address, size)
 
 
 async def measure_on(database_url: str, temporal_address: str, size: Size) -> list[Figure]:
     """The same, on servers that run."""
     client = await connect(temporal_address, lazy=False)
-    async with delivery_world(database_url, client) as world, _worker(world, temporal_address):
+    async with delivery_world(database_url, client) as world, worker_process(_environment(world, temporal_address)):
         await world.add_organization(OTHER)
         noisy = await world.add_integration("/noisy")
         await world.add_integration("/quiet", organization_id=OTHER)
@@ -117,28 +98,12 @@ async def _first_attempts(world: DeliveryWorld, name: str, count: int, per_secon
             await asyncio.sleep(NOISY_SECONDS)
 
     world.receiver.first = noisy_is_slow
-    for number in range(count):
-        await world.end_call(f"{name}-{number}", organization_id=OTHER)
-    began: dict[str, float] = {}
-    async with asyncio.TaskGroup() as group:
-        for number in range(count):
-            group.create_task(_enqueue(world, f"{name}-{number}", began))
-            await asyncio.sleep(1 / per_second)
-
-    async def all_heard() -> bool:
-        return len(heard) == count
-
-    await until(all_heard, seconds=PATIENCE_SECONDS)
-    ids = {row["call_id"]: row["id"] for row in await world.fetch("select id, call_id from webhook_deliveries")}
+    names = [f"{name}-{number}" for number in range(count)]
+    took = await first_attempts(world, names, organization_id=OTHER, per_second=per_second, heard=heard)
     latencies = Latencies()
-    for call_id, at in began.items():
-        latencies.record(heard[message_id(ids[call_id])] - at)
+    for seconds in took:
+        latencies.record(seconds)
     return latencies
-
-
-async def _enqueue(world: DeliveryWorld, call_id: str, began: dict[str, float]) -> None:
-    began[call_id] = perf_counter()
-    await world.enqueue(call_id, organization_id=OTHER)
 
 
 def _figures(alone: Latencies, beside: Latencies) -> list[Figure]:
@@ -155,30 +120,20 @@ def _figures(alone: Latencies, beside: Latencies) -> list[Figure]:
     return figures
 
 
-@asynccontextmanager
-async def _worker(world: DeliveryWorld, temporal_address: str) -> AsyncGenerator[None]:
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workflows.worker", stdout=asyncio.subprocess.DEVNULL,
-        env={
-            "PATH": os.environ["PATH"],
-            "DATABASE_URL": world.settings.database_url,
-            "TEMPORAL_ADDRESS": temporal_address,
-            "ENCRYPTION_KEY": world.settings.encryption_key.get_secret_value(),
-            "RECORDINGS_URL": world.settings.recordings_url,
-            "WEBHOOKS_INSECURE": "true",
-        },
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        worker.terminate()
-        await worker.wait()
+def _environment(world: DeliveryWorld, temporal_address: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": world.settings.database_url,
+        "TEMPORAL_ADDRESS": temporal_address,
+        "ENCRYPTION_KEY": world.settings.encryption_key.get_secret_value(),
+        "RECORDINGS_URL": world.settings.recordings_url,
+        "WEBHOOKS_INSECURE": "true",
+    }
 
 
-def main() -> int:
-    figures = asyncio.run(measure(SHORT if os.environ.get("BENCH") == "short" else Size()))
-    print_figures(Console(), figures, machine(), title="Fairness of deliveries")
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    file = json_file("tests.load.bench_fairness", __doc__, arguments)
+    size = chosen(Size(), SHORT)
+    return tell(lambda: asyncio.run(measure(size)), title="Fairness of deliveries", file=file)
 
 
 if __name__ == "__main__":

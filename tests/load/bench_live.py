@@ -5,11 +5,8 @@ and sockets in the process that measures. What is timed is from the moment an ev
 each socket; the way from the webhook to the feed is timed by `make load`.
 """
 
-import argparse
 import asyncio
-import json
 import logging
-import os
 import secrets
 import sys
 import tempfile
@@ -24,15 +21,15 @@ from typing import Final
 import psutil
 import structlog
 import uvloop
-from rich.console import Console
 
 from serve.live.hub import HubOptions
-from serve.simulator.load.figures import Figure, Latencies, machine, percentiles, print_figures
+from serve.simulator.load.figures import Figure, Latencies, percentiles
 from serve.simulator.load.live import Arrivals
 from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
 from storage.embedded import start_valkey
 from storage.redis import open_redis
 from tests.load.live_hub import HubProcess, Speaker, running_hub_process
+from tests.load.telling import chosen, json_file, tell
 
 _OPENED_AT_ONCE: Final = 50
 _LAST_FRAME_SECONDS: Final = 10.0
@@ -200,16 +197,9 @@ async def _sockets(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.load.bench_live", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args(arguments)
-    described = machine()
-    figures = uvloop.run(measure(SHORT if os.environ.get("BENCH") == "short" else Size()))
-    print_figures(Console(), figures, described, title="Live hub")
-    if options.json is not None:
-        told = {"machine": described, "figures": [figure.as_json() for figure in figures]}
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
-    return 0
+    file = json_file("tests.load.bench_live", __doc__, arguments)
+    size = chosen(Size(), SHORT)
+    return tell(lambda: uvloop.run(measure(size)), title="Live hub", file=file)
 
 
 if __name__ == "__main__":

@@ -5,26 +5,19 @@ A call is done when it is stored, charged, copied, told of by text and email, an
 """
 
 import asyncio
-import os
-import secrets
 import sys
-import tempfile
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from rich.console import Console
-
-from serve.simulator.load.figures import Figure, machine, print_figures
-from serve.stack.temporal_server import start_temporal
-from storage.embedded import start_postgres
-from storage.migrate import migrate
+from serve.simulator.load.figures import Figure
 from tests.fakes.mortal_calls import RECORDING, prepare_call
 from tests.fakes.mortal_world import MortalWorld, mortal_world
 from tests.fakes.processing_world import until
+from tests.load.durable_servers import durable_servers, worker_process
+from tests.load.telling import chosen, json_file, tell
 from workflows.client import TemporalProcessing, TemporalUnavailableError
 
 _AT_ONCE: Final = 8
@@ -52,22 +45,16 @@ SHORT: Final = Size(calls=10, warm_up=2)
 
 
 async def measure(size: Size) -> list[Figure]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)  # noqa: ASYNC240 - before anything runs beside it; Postgres has a user of its own
-        postgres = start_postgres(folder / "postgres", password=secrets.token_hex(16))
-        temporal = start_temporal(folder / "temporal")
-        try:
-            await migrate(postgres.url)
-            return await measure_on(postgres.url, temporal.address, folder / "recordings", size)
-        finally:
-            temporal.stop()
-            postgres.stop()
+    async with durable_servers() as servers:
+        return await measure_on(servers.database_url, servers.temporal_address, servers.folder / "recordings", size)
 
 
 async def measure_on(database_url: str, temporal_address: str, recordings: Path, size: Size) -> list[Figure]:
     """The same, on servers that run."""
-    async with mortal_world(database_url, recordings, temporal_address) as world, _worker(world):
+    async with (
+        mortal_world(database_url, recordings, temporal_address) as world,
+        worker_process(_environment(world)),
+    ):
         world.vapi.files["/recordings/mono.wav"] = RECORDING
         await _processed(world, [f"warm-{number}" for number in range(size.warm_up)], before=0)
         seconds = await _processed(world, [f"call-{number}" for number in range(size.calls)], before=size.warm_up)
@@ -97,24 +84,15 @@ async def _processed(world: MortalWorld, names: Sequence[str], *, before: int) -
     return perf_counter() - began
 
 
-@asynccontextmanager
-async def _worker(world: MortalWorld) -> AsyncGenerator[None]:
+def _environment(world: MortalWorld) -> dict[str, str]:
     told = {name.upper(): str(value) for name, value in world.settings.items()}
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workflows.worker", stdout=asyncio.subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], **told, "TEMPORAL_ADDRESS": world.address},
-    )  # fmt: skip
-    try:
-        yield
-    finally:
-        worker.terminate()
-        await worker.wait()
+    return {**told, "TEMPORAL_ADDRESS": world.address}
 
 
-def main() -> int:
-    figures = asyncio.run(measure(SHORT if os.environ.get("BENCH") == "short" else Size()))
-    print_figures(Console(), figures, machine(), title="After a call")
-    return 0
+def main(arguments: Sequence[str] | None = None) -> int:
+    file = json_file("tests.load.bench_processing", __doc__, arguments)
+    size = chosen(Size(), SHORT)
+    return tell(lambda: asyncio.run(measure(size)), title="After a call", file=file)
 
 
 if __name__ == "__main__":

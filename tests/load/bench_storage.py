@@ -4,9 +4,7 @@ BENCH_CALLS says how many (10 million; BENCH=short takes seconds). Loads them by
 times upserts and every statement the API reads calls with, as one of a thousand organizations under row level security.
 """
 
-import argparse
 import asyncio
-import json
 import os
 import random
 import re
@@ -37,6 +35,7 @@ from tests.load import storage_rows
 from tests.load.storage_queries import QUERIES, Sample
 from tests.load.storage_rows import CALL_COLUMNS, INBOX_COLUMNS, KEY_COLUMNS, TRANSCRIPT_COLUMNS, Call, Tenants
 from tests.load.storage_writes import HOURS, copied_indexed, copy_in, upserted
+from tests.load.telling import chosen, json_file, keep
 
 BUDGET_MS: Final = 50.0
 RLS_BUDGET_PERCENT: Final = 10.0
@@ -303,23 +302,19 @@ def print_queries(console: Console, timed: Sequence[Timed]) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.load.bench_storage", description=__doc__)
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    options = parser.parse_args(arguments)
-    size = SHORT if os.environ.get("BENCH") == "short" else Size(calls=int(os.environ.get("BENCH_CALLS", "10000000")))
+    file = json_file("tests.load.bench_storage", __doc__, arguments)
+    size = chosen(Size(calls=int(os.environ.get("BENCH_CALLS", "10000000"))), SHORT)
     described, console = machine(), Console()
     report = asyncio.run(measure(size, console))
     print_figures(console, report.figures, described, title="Storage")
     print_queries(console, report.queries)
-    if options.json is not None:
-        queries = [
-            Figure(name=f"{each.name} p{percentile}", unit="ms", value=each.latencies.percentile_ms(percentile),
-                   budget=BUDGET_MS if percentile == 99 else None)
-            for each in report.queries
-            for percentile in (50, 99)
-        ]  # fmt: skip
-        told = {"machine": described, "figures": [figure.as_json() for figure in (*report.figures, *queries)]}
-        options.json.write_text(json.dumps(told, indent=2) + "\n")
+    queries = [
+        Figure(name=f"{each.name} p{percentile}", unit="ms", value=each.latencies.percentile_ms(percentile),
+               budget=BUDGET_MS if percentile == 99 else None)
+        for each in report.queries
+        for percentile in (50, 99)
+    ]  # fmt: skip
+    keep([*report.figures, *queries], described, file)
     return 0
 
 
