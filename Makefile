@@ -43,10 +43,11 @@ simulate: setup ## ten thousand simulated clusters among faults, and how often e
 chaos: setup ## take servers away for a minute each and kill processes, under traffic
 	@CHAOS_SECONDS=$${CHAOS_SECONDS:-60} CHAOS_KILLS=$${CHAOS_KILLS:-20} CHAOS_DELIVERY_KILLS=2 \
 		CHAOS_TEMPORAL_SECONDS=$${CHAOS_TEMPORAL_SECONDS:-600} \
-		LIVE_CLIENTS=200 LIVE_EVENTS=10000 exec $(BIN)/python -m pytest \
+		LIVE_CLIENTS=200 LIVE_JOINING=500 LIVE_EVENTS=10000 exec $(BIN)/python -m pytest \
 		tests/chaos tests/integration/test_delivery_kills.py tests/integration/test_kill_points.py \
 		tests/integration/test_onboarding_kills.py tests/integration/api/test_api_conformance.py \
-		tests/integration/live/test_hub_faults.py $(ARGS)
+		tests/integration/live/test_hub_faults.py tests/integration/live/test_hub_holes.py \
+		tests/integration/live/test_hub_crowds.py $(ARGS)
 
 load: setup ## measure latency and throughput of the running stack
 	@exec $(BIN)/call-supervisor load $(ARGS)

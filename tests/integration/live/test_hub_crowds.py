@@ -1,0 +1,142 @@
+"""A hub in a process of its own that many join while much is said, and that is told nonsense.
+
+`make chaos` runs these at their full size: 500 join within 10,000 events, 10,000 frames are nonsense.
+"""
+
+import asyncio
+import os
+import random
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import orjson
+import psutil
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
+from tests.integration.live.test_hub_doors import handshake
+from tests.integration.live.test_hub_faults import EVENTS, MIB, connected
+from tests.integration.live_owner import frame
+from tests.load.live_hub import CALLS, HubProcess, Speaker, running_hub_process
+
+JOINING = int(os.environ.get("LIVE_JOINING", "60"))
+EVENTS_PER_SECOND = 1_000
+NOISE_BYTES = 1_000
+BROKEN = EVENTS // 20
+"""Connections whose frames are none."""
+GROWTH_BYTES = 8 * MIB
+
+
+@pytest_asyncio.fixture
+async def speaker(redis_client: Redis) -> Speaker:
+    speaker = Speaker(redis_client, str(uuid.uuid4()))
+    await speaker.open()
+    return speaker
+
+
+@lru_cache(8_192)
+def decoded(told: bytes) -> Mapping[str, Any]:
+    """Sockets receive alike: what many do is decoded once."""
+    return orjson.loads(told)
+
+
+@dataclass(slots=True)
+class Joined:
+    """What a socket received, in order."""
+
+    last: bytes
+    """Ends the position of the last frame that is awaited."""
+    frames: list[bytes] = field(default_factory=list[bytes])
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, told: bytes, _arrived: float) -> None:
+        self.frames.append(told)
+        if self.last in told[:80]:
+            self.done.set()
+
+    def assert_exact(self, wanted: Sequence[str]) -> None:
+        """A whole first, then frames that each begin where the one before ended, and in them each event once."""
+        first, *rest = [each for each in map(decoded, self.frames) if each["type"] in {"snapshot", "events"}]
+        assert first["type"] == "snapshot"
+        held, heard = first["position"], list[str]()
+        for each in rest:
+            assert (each["type"], each["after"]) == ("events", held)
+            held = each["position"]
+            heard += [event["utterance"]["text"] for event in each["events"] if event["type"] == "utterance"]
+        said_before = int(first["position"].split("-")[1]) - CALLS
+        assert heard == wanted[said_before:]
+
+
+async def joining(hub: HubProcess, client: Joined) -> LiveSocket:
+    while True:
+        try:
+            return await open_socket(hub.url, hub.key, client.take)
+        except (RefusedError, OSError):  # it lets in so many a second, and says so
+            await asyncio.sleep(0.2)
+
+
+async def test_many_join_while_much_is_said_without_a_hole_or_a_repetition(redis_url: str, speaker: Speaker) -> None:
+    wanted = [f"event-{number}" for number in range(EVENTS)]
+    last = f'"position":"1-{CALLS + EVENTS}"'.encode()
+    clients = [Joined(last) for _ in range(JOINING)]
+    sockets: list[asyncio.Task[LiveSocket]] = []
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(250), running_hub_process(redis_url, speaker.organization_id) as hub:
+        began = loop.time()
+        for number, mark in enumerate(wanted):
+            await speaker.say(mark)
+            while len(sockets) < JOINING * (number + 1) // EVENTS:
+                sockets.append(asyncio.create_task(joining(hub, clients[len(sockets)])))
+            await asyncio.sleep(max(0.0, began + number / EVENTS_PER_SECOND - loop.time()))
+        opened = await asyncio.gather(*sockets)
+        await asyncio.gather(*(client.done.wait() for client in clients))
+        assert all(each.is_open for each in opened)
+        for each in opened:
+            each.close()
+    for client in clients:
+        client.assert_exact(wanted)
+    caught_up = {decoded(client.frames[1])["position"] for client in clients}
+    assert len(caught_up) > 5, "they came at all times"
+
+
+async def test_nonsense_costs_no_memory_and_closes_nobody(redis_url: str, speaker: Speaker) -> None:
+    chance = random.Random(11)
+    async with (
+        asyncio.timeout(250),
+        running_hub_process(redis_url, speaker.organization_id) as hub,
+        connected(hub) as quiet,
+        connected(hub) as noisy,
+    ):
+        memory = psutil.Process(hub.pid).memory_info
+        await frame(quiet, "heartbeat")
+
+        async def noise(count: int) -> None:
+            for _ in range(count):
+                told = chance.randbytes(chance.randrange(NOISE_BYTES))
+                await noisy.send(told if chance.random() < 0.5 else told.hex())
+            # Answered after all that was sent before it.
+            await (await noisy.ping())
+
+        async def broken(count: int) -> None:
+            for _ in range(count):
+                reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+                writer.write(handshake(speaker.organization_id) if chance.random() < 0.5 else b"")
+                writer.write(chance.randbytes(chance.randrange(NOISE_BYTES)))
+                writer.write_eof()
+                await reader.read()
+                writer.close()
+
+        await noise(EVENTS // 10)
+        await broken(BROKEN // 5)
+        before = memory().rss
+        await noise(EVENTS)
+        await broken(BROKEN)
+        assert memory().rss - before <= GROWTH_BYTES
+        await speaker.say("after all that")
+        for each in (quiet, noisy):
+            told = await frame(each, "events")
+            assert told["events"][0]["utterance"]["text"] == "after all that"
