@@ -28,6 +28,11 @@ class LastDay(Schema):
     last_received_at: Timestamp | None = Field(
         description="When the last new webhook was received; null: none in 24 hours."
     )
+    refused: int = Field(
+        description="Messages of VAPI that showed no secret of the organization: lost, for it sends them once. In whole"
+        " hours, and within seconds."
+    )
+    last_refused_at: Timestamp | None
     repaired: int
 
 

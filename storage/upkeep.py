@@ -22,7 +22,7 @@ _TASK_SECONDS: Final = 60.0
 
 @asynccontextmanager
 async def upkeep(database_url: str, *, prepared: bool) -> AsyncGenerator[None]:
-    """Keep partitions ahead, bodies under 30 days and idempotency keys under one, every hour.
+    """Keep partitions ahead, bodies under 30 days, idempotency keys under one, refusals under 90, every hour.
 
     Any number of processes may: one at a time does the work. Nothing that fails ends it; it is logged and tried again.
     """
@@ -64,7 +64,12 @@ async def _alone(name: str, pool: Pool) -> None:
 _TASKS: Final[Mapping[str, Callable[[Pool], Awaitable[object]]]] = {
     **{
         name: partial(_alone, name)
-        for name in ("upkeep_ensure_partitions", "upkeep_drop_old_bodies", "upkeep_drop_old_controls")
+        for name in (
+            "upkeep_ensure_partitions",
+            "upkeep_drop_old_bodies",
+            "upkeep_drop_old_controls",
+            "upkeep_drop_old_refusals",
+        )
     },
     "idempotency_purge": idempotency.purge,
 }

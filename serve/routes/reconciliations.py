@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from serve.auth import Caller, GuardedRoute, permits
 from serve.call_pages import DateRange
+from serve.changes import found
 from serve.list_cursor import CursorText, Limit, after_numbered, page_of
 from serve.reconciliation_schemas import LastDay, Reconciliations
 from serve.services import Given
@@ -43,6 +44,7 @@ async def list_reconciliations(
         rows = TenantRows(reads.connection, organization_id)
         state = await rows.one("reconciliation")
         received = await reads.webhook_figures(now - _DAY)
+        refused = found(await rows.one("refusals_since", now - _DAY), "organization")
         repaired = await rows.all("repairs_by_kind", now - _DAY, now)
         by_kind = await rows.all("repairs_by_kind", dates.since, dates.until)
         told = await rows.all("repairs_page", *place, dates.since, dates.until, limit + 1)
@@ -54,6 +56,8 @@ async def list_reconciliations(
             received=received["received"],
             duplicates=received["duplicates"],
             last_received_at=received["last_received_at"],
+            refused=refused["refused"],
+            last_refused_at=refused["last_refused_at"],
             repaired=sum(row["count"] for row in repaired),
         ),
         by_kind=by_kind,

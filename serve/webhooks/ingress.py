@@ -23,6 +23,7 @@ from serve.webhooks.vendor import SECONDS, VendorRequest, VendorWebhook
 from storage.inbox import Inbox
 from storage.organizations import Organizations
 from storage.postgres import Pool, close_pool, open_pool
+from storage.refusals import Refusals
 from storage.sealing import Sealer
 from storage.vendor_words import VendorWords
 
@@ -46,6 +47,7 @@ class _Parts:
     pool: Pool
     inbox: Inbox
     organizations: Organizations
+    refusals: Refusals
     tools: ToolServer
     vapi: VapiWebhook
     others: Mapping[str, VendorWebhook]
@@ -80,6 +82,7 @@ class WebhookIngress:
         inbox = Inbox(pool)
         sealer = Sealer(settings.encryption_key.get_secret_value())
         organizations = Organizations(pool, sealer)
+        refusals = Refusals(pool)
         tools = ToolServer(insecure=settings.embedded)
         vapi = VapiWebhook(
             inbox=inbox,
@@ -88,9 +91,19 @@ class WebhookIngress:
             answers=Answers(tools, self._figures),
             figures=self._figures,
             controls=ControlAddresses(sealer, trusted_origin=settings.simulator_origin),
+            refusals=refusals,
         )
         others = _others(settings, VendorWords(pool, seconds=SECONDS), self._figures)
-        self._parts = _Parts(pool=pool, inbox=inbox, organizations=organizations, tools=tools, vapi=vapi, others=others)
+        refusals.start()
+        self._parts = _Parts(
+            pool=pool,
+            inbox=inbox,
+            organizations=organizations,
+            refusals=refusals,
+            tools=tools,
+            vapi=vapi,
+            others=others,
+        )
 
     async def shutdown(self) -> None:
         """Finish inserts under way, then close every connection. Safe to repeat."""
@@ -98,6 +111,7 @@ class WebhookIngress:
         if parts is None:
             return
         await parts.vapi.close()
+        await parts.refusals.close()
         await parts.inbox.close()
         await parts.organizations.close()
         await parts.tools.close()

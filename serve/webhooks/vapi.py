@@ -28,6 +28,7 @@ from serve.webhooks.figures import Figures
 from serve.webhooks.seen_calls import SeenCalls
 from storage.inbox import Accepted, Inbox, NewEvent
 from storage.organizations import Assistant, Organizations, Reception
+from storage.refusals import Refusals
 from workflows.vendors.redaction import redact
 from workflows.vendors.vapi_message import CALL_SEEN, ParsedMessage, parse_message
 from workflows.vendors.vapi_values import WireError
@@ -76,6 +77,7 @@ class VapiWebhook:
         answers: Answers,
         figures: Figures,
         controls: ControlAddresses,
+        refusals: Refusals,
     ) -> None:
         self._inbox = inbox
         self._organizations = organizations
@@ -83,6 +85,7 @@ class VapiWebhook:
         self._answers = answers
         self._figures = figures
         self._controls = controls
+        self._refusals = refusals
         self._seen = SeenCalls()
         self._storing: set[asyncio.Task[Accepted]] = set()
         self._recording_later: set[asyncio.Task[None]] = set()
@@ -123,7 +126,11 @@ class VapiWebhook:
         reception = await self._organizations.reception(organization_id) if organization_id else None
         live_secrets = reception.secrets if reception else ()
         authentic = is_authentic(request.headers, request.body, live_secrets, now=request.received_at)
-        if organization_id is None or reception is None or not authentic:
+        if organization_id is None or reception is None:
+            raise UnauthenticatedError
+        if not authentic:
+            # What VAPI sent with a secret that we do not hold is lost: it sends nothing again after a 401.
+            self._refusals.count(organization_id, at=request.received_at)
             raise UnauthenticatedError
         return organization_id, reception
 

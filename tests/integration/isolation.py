@@ -91,6 +91,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "archive_parts": _CLOSED,
     "archive_files": _CLOSED,
     "reconciliations": _READ,
+    "webhook_refusals": _READ,
     "wiring_checks": _READ,
     "wiring_findings": Access(select="viewer", update="admin"),
     "integration_health": _READ,

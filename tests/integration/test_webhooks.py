@@ -145,6 +145,18 @@ async def test_refusals_are_the_same_bytes_and_leave_nothing(door: Door) -> None
     assert not door.queue.deliveries
 
 
+async def test_what_an_organization_was_refused_is_counted(door: Door) -> None:
+    organization_id, other = await door.add_organization(), await door.add_organization()
+    body = message("status-update", status="ended")
+    for secret in ("wrong", None, "wrong"):
+        await door.post(organization_id, body, secret=secret)
+    await door.post(other, body)
+    await door.post("00000000-0000-4000-8000-000000000000", body)
+    await door.ingress.shutdown()
+    counted = await door.database.fetch("select organization_id, count from webhook_refusals")
+    assert [(str(row["organization_id"]), row["count"]) for row in counted] == [(organization_id, 3)]
+
+
 async def test_either_of_two_live_secrets_is_good_and_a_third_is_not(door: Door) -> None:
     organization_id = await door.add_organization(secrets=("oldest", "old", "new"))
     body = message("status-update", status="ended")

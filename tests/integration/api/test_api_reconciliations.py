@@ -10,6 +10,7 @@ import pytest
 from serve.list_cursor import ListCursor
 from storage.postgres import Pool
 from storage.reconciliation import ReconciliationStore
+from storage.refusals import Refusals
 from storage.times import milliseconds
 from tests.integration.api.conftest import Tenant
 from tests.integration.api.stored_calls import NOW, store_event
@@ -61,6 +62,15 @@ async def test_what_was_received_and_what_had_to_be_fetched(
     )
     await store_event(pool, tenant.organization_id, event_key="two", received_at=NOW - timedelta(minutes=1))
     await store_event(pool, stranger.organization_id, event_key="three")
+    refusals = Refusals(pool)
+    for who, ago, times in ((tenant, 180, 2), (tenant, 240, 1), (stranger, 1, 3), (tenant, 2 * 24 * 3600, 4)):
+        for _ in range(times):
+            refusals.count(who.organization_id, at=milliseconds(NOW) - ago * 1000)
+        await refusals.write()
+    # One of hours ago, in a row of its own.
+    for _ in range(2):
+        refusals.count(tenant.organization_id, at=milliseconds(NOW) - 7_200_000)
+    await refusals.close()
     await store_event(pool, tenant.organization_id, event_key="old", received_at=NOW - timedelta(days=2))
     await store_event(pool, tenant.organization_id, event_key="configured", provider="internal")
     await repaired(pool, tenant, 1, at=NOW)
@@ -69,7 +79,8 @@ async def test_what_was_received_and_what_had_to_be_fetched(
     await repaired(pool, stranger, 4, at=NOW)
     shown = await told(client, tenant)
     assert datetime.fromisoformat(shown["last_day"].pop("last_received_at")) == NOW - timedelta(minutes=1)
-    assert shown["last_day"] == {"received": 4, "duplicates": 2, "repaired": 1}
+    assert datetime.fromisoformat(shown["last_day"].pop("last_refused_at")) == NOW - timedelta(minutes=3)
+    assert shown["last_day"] == {"received": 4, "duplicates": 2, "refused": 5, "repaired": 1}
     assert shown["by_kind"] == {"missed-call": 1, "missed-report": 1}
     assert [(each["call_id"], each["repair"]) for each in shown["repairs"]] == [
         ("call-1", "missed-report"),

@@ -1,0 +1,98 @@
+"""Refused webhooks are counted once, whatever Postgres does meanwhile, and forgotten after 90 days."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+
+from storage import refusals as refusals_module
+from storage.errors import StorageUnavailableError
+from storage.postgres import Pool, close_pool, open_pool
+from storage.provisioning import add_organization
+from storage.refusals import Refusals
+from storage.statements import statement
+from storage.times import milliseconds
+
+AT = milliseconds(datetime(2026, 11, 28, 14, 30, tzinfo=UTC))
+HOUR = 3_600_000
+
+
+@pytest_asyncio.fixture
+async def pool(database_url: str) -> AsyncIterator[Pool]:
+    pool = await open_pool(database_url, size=2, name="refusals")
+    yield pool
+    await close_pool(pool)
+
+
+@pytest_asyncio.fixture
+async def organization_id(pool: Pool) -> str:
+    made = str(uuid4())
+    async with pool.acquire() as connection:
+        await add_organization(connection, organization_id=made, name="Office", slug=made, time_zone="UTC")
+    return made
+
+
+async def counted(pool: Pool, organization_id: str) -> list[tuple[datetime, int]]:
+    rows = await pool.fetch(
+        "select hour, count from webhook_refusals where organization_id = $1 order by hour", UUID(organization_id)
+    )
+    return [(row["hour"], row["count"]) for row in rows]
+
+
+async def test_each_hour_has_a_count_of_its_own(pool: Pool, organization_id: str) -> None:
+    refusals = Refusals(pool)
+    for at in (AT, AT + 1, AT + HOUR):
+        refusals.count(organization_id, at=at)
+        await refusals.write()
+    await refusals.write()
+    hours = [datetime(2026, 11, 28, hour, tzinfo=UTC) for hour in (14, 15)]
+    assert await counted(pool, organization_id) == [(hours[0], 2), (hours[1], 1)]
+
+
+async def test_what_postgres_did_not_take_is_told_later(
+    pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = Refusals(pool)
+    refusals.count(organization_id, at=AT)
+
+    async def away(*_arguments: object) -> None:
+        refusals.count(organization_id, at=AT + 1)
+        raise StorageUnavailableError("Postgres is away")
+
+    with monkeypatch.context() as without:
+        without.setattr(refusals_module, "fetch", away)
+        await refusals.write()
+    assert await counted(pool, organization_id) == []
+    await refusals.close()
+    assert [count for _, count in await counted(pool, organization_id)] == [2]
+
+
+async def test_an_organization_that_is_gone_keeps_no_other_from_being_counted(pool: Pool, organization_id: str) -> None:
+    refusals = Refusals(pool)
+    refusals.count(str(uuid4()), at=AT)
+    refusals.count(organization_id, at=AT)
+    await refusals.close()
+    assert [count for _, count in await counted(pool, organization_id)] == [1]
+
+
+async def test_a_flood_of_organizations_takes_a_bounded_room(
+    pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals_module, "_MOST_ORGANIZATIONS", 1)
+    refusals = Refusals(pool)
+    refusals.count(organization_id, at=AT)
+    refusals.count(str(uuid4()), at=AT)
+    refusals.count(organization_id, at=AT)
+    await refusals.close()
+    assert [count for _, count in await counted(pool, organization_id)] == [2]
+
+
+async def test_old_ones_are_dropped(pool: Pool, organization_id: str) -> None:
+    refusals, now = Refusals(pool), datetime.now(UTC)
+    for age in (timedelta(days=1), timedelta(days=89), timedelta(days=91)):
+        refusals.count(organization_id, at=milliseconds(now - age))
+        await refusals.write()
+    await pool.execute(statement("upkeep_drop_old_refusals"))
+    assert len(await counted(pool, organization_id)) == 2
