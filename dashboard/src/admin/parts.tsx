@@ -1,6 +1,8 @@
 /** What the pages of set-up and proof are made of. */
 
 import type { ReactNode } from "react";
+import { Link } from "../shell/link.tsx";
+import { linkTo } from "../shell/router.ts";
 import type { Paged } from "./pages.ts";
 import { ago, dateTime } from "./times.ts";
 import "./admin.css";
@@ -24,10 +26,12 @@ export function Part({ title, lead, actions, children, id }: { title: string; le
   return (
     <section className="admin-part" aria-labelledby={`${id}-title`} id={id}>
       <div className="part-head">
-        <h3 id={`${id}-title`}>{title}</h3>
+        <div>
+          <h3 id={`${id}-title`}>{title}</h3>
+          {lead && <p className="note">{lead}</p>}
+        </div>
         {actions && <div className="buttons">{actions}</div>}
       </div>
-      {lead && <p className="note">{lead}</p>}
       {children}
     </section>
   );
@@ -44,6 +48,11 @@ export function Moment({ at, now }: { at: string | null; now: number }): ReactNo
 
 export function At({ at }: { at: string | null }): ReactNode {
   return at === null ? <>–</> : <time dateTime={at}>{dateTime(at)}</time>;
+}
+
+/** A call, by its id: leads to its page. */
+export function CallLink({ id }: { id: string }): ReactNode {
+  return <Link href={linkTo(`/calls/${encodeURIComponent(id)}`)}>{id}</Link>;
 }
 
 export type Tone = "good" | "wait" | "bad" | "info" | "off";

@@ -19,7 +19,7 @@ export function roughly(ms: number): string {
 export function ago(time: string | null, now: number): string {
   if (time === null) return NOTHING;
   const passed = now - Date.parse(time);
-  return passed < 0 ? `in ${roughly(-passed)}` : `${roughly(passed)} ago`;
+  return passed <= -1_000 ? `in ${roughly(-passed)}` : `${roughly(passed)} ago`;
 }
 
 /** `28 Nov, 14:02:11`; with its year when that is not this one's. */

@@ -5,7 +5,7 @@ import { organizationPath } from "../api/client.ts";
 import { useChange } from "../admin/change.ts";
 import { Fault } from "../admin/dialog.tsx";
 import { usePages } from "../admin/pages.ts";
-import { At, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
+import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
 import { roughly } from "../admin/times.ts";
 import { Empty, Shown } from "../admin/states.tsx";
 import { alarmText, endOf, isMuted, SEVERITIES } from "../calls/alarms.ts";
@@ -31,7 +31,7 @@ export interface IncidentsProps {
 export function IncidentsPart({ organizationId, only, mayAct, now }: IncidentsProps): ReactNode {
   const incidents = usePages<{ incidents: LiveIncident[]; next_cursor: string | null }, LiveIncident>(
     organizationPath(organizationId, "incidents"),
-    { limit: 25, open: only || null },
+    { limit: 12, open: only || null },
     { items: (page) => page.incidents, id: (each) => each.incident_id },
     EVERY_MS,
   );
@@ -94,6 +94,7 @@ export function IncidentsPart({ organizationId, only, mayAct, now }: IncidentsPr
 function Incident({ incident, now, children }: { incident: LiveIncident; now: number; children: ReactNode }): ReactNode {
   const { shape, word } = SEVERITIES[incident.severity];
   const ended = endOf(incident);
+  const callId = incident.call_id ?? incident.evidence.call_id;
   return (
     <tr data-incident={incident.incident_id} data-severity={incident.severity}>
       <Cell of="Severity">
@@ -107,7 +108,12 @@ function Incident({ incident, now, children }: { incident: LiveIncident; now: nu
           <br />
           <span className="note">
             {incident.rule}
-            {(incident.call_id ?? incident.evidence.call_id) && ` · ${incident.call_id ?? incident.evidence.call_id}`}
+            {callId && (
+              <>
+                {" · "}
+                <CallLink id={callId} />
+              </>
+            )}
           </span>
         </span>
       </Cell>

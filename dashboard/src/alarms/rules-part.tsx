@@ -49,7 +49,7 @@ export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organiz
                     <button type="button" aria-label={`Change ${each.name}`} onClick={() => setOpen({ rule: each })}>
                       Change
                     </button>
-                    <button type="button" disabled={change.isBusy} aria-label={`Switch ${each.name} ${each.enabled ? "off" : "on"}`} onClick={() => set(withRule(rules, { ...each, enabled: !each.enabled }, each.name))}>
+                    <button type="button" disabled={change.isBusy} aria-label={`Switch ${each.enabled ? "off" : "on"} ${each.name}`} onClick={() => set(withRule(rules, { ...each, enabled: !each.enabled }, each.name))}>
                       {each.enabled ? "Switch off" : "Switch on"}
                     </button>
                     {each.own && (

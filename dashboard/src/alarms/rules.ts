@@ -34,7 +34,7 @@ interface MetricWords {
 export const METRICS: Readonly<Record<Metric, MetricWords>> = {
   age_seconds: { name: "Age of a call", unit: "s", formula: "now − answered", perCall: true },
   silence_seconds: { name: "Silence in a call", unit: "s", formula: "now − the last sign of anybody speaking", perCall: true },
-  hangs: { name: "Hangs of the assistant", unit: "", formula: "`hang` messages of the call", perCall: true },
+  hangs: { name: "Hangs of the assistant", unit: "", formula: "hang messages of the call", perCall: true },
   unconfirmed: { name: "Unconfirmed call", unit: "", formula: "1 when the provider, asked, knows nothing of a live call", perCall: true },
   tools_failed: { name: "Failed tools in a call", unit: "", formula: "tool calls of it that failed", perCall: true },
   webhook_silence_seconds: { name: "Silence of webhooks", unit: "s", formula: "now − the last sign of any call, while one is owed", perCall: false },

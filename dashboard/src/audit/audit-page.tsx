@@ -79,7 +79,7 @@ function only(name: string, value: string): void {
 
 function Only({ name, value }: { name: (typeof NAMES)[number]; value: string }): ReactNode {
   return (
-    <button type="button" className="link audit-value" aria-label={`Only the ${name} ${value}`} onClick={() => only(name, value)}>
+    <button type="button" className="link audit-value" title={`Only this ${name}`} onClick={() => only(name, value)}>
       {value}
     </button>
   );

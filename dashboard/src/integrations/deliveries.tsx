@@ -5,7 +5,7 @@ import { organizationPath } from "../api/client.ts";
 import { useChange } from "../admin/change.ts";
 import { Fault } from "../admin/dialog.tsx";
 import type { Paged } from "../admin/pages.ts";
-import { At, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
+import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
 import { useReading } from "../admin/reading.ts";
 import { Empty, Shown } from "../admin/states.tsx";
 import { counted } from "../calls/format.ts";
@@ -106,7 +106,9 @@ function Row({ organizationId, delivery, endpoint, isOpen, mayReplay, now, chang
             {delivery.call_id && (
               <>
                 <br />
-                <span className="note">{delivery.call_id}</span>
+                <span className="note">
+                  <CallLink id={delivery.call_id} />
+                </span>
               </>
             )}
           </span>
@@ -117,7 +119,7 @@ function Row({ organizationId, delivery, endpoint, isOpen, mayReplay, now, chang
         </Cell>
         <Cell of="Attempts">{delivery.attempts}</Cell>
         <Cell of="">
-          <button type="button" aria-expanded={isOpen} aria-label={`Attempts of ${delivery.event}, ${delivery.id}`} onClick={() => put("delivery", isOpen ? "" : delivery.id)}>
+          <button type="button" aria-expanded={isOpen} aria-label={`${isOpen ? "Close" : "Open"} ${delivery.event} ${delivery.id}`} onClick={() => put("delivery", isOpen ? "" : delivery.id)}>
             {isOpen ? "Close" : "Open"}
           </button>
         </Cell>

@@ -48,7 +48,7 @@ export function deliveryState({ status, attempts, next_attempt_at }: Delivery, n
     case "cancelled":
       return { tone: "off", words: "not sent" };
     case "pending":
-      if (next_attempt_at === null || Date.parse(next_attempt_at) <= now) return { tone: "wait", words: attempts ? "trying again" : "on its way" };
+      if (next_attempt_at === null || Date.parse(next_attempt_at) < now + 1_000) return { tone: "wait", words: attempts ? "trying again" : "on its way" };
       return { tone: "wait", words: `next try in ${roughly(Date.parse(next_attempt_at) - now)}` };
   }
 }

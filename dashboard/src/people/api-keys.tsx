@@ -8,6 +8,7 @@ import { At, Cell, Moment, Part, Records, State } from "../admin/parts.tsx";
 import { useReading } from "../admin/reading.ts";
 import { Empty, Shown } from "../admin/states.tsx";
 import { counted } from "../calls/format.ts";
+import { MakeWallboardLink } from "../wallboard/make-link.tsx";
 import { type ApiKey, revokeKey } from "./api.ts";
 import { MakeKeyForm, RotateKeyForm } from "./key-dialogs.tsx";
 import { keyState, liveFirst } from "./keys.ts";
@@ -32,9 +33,12 @@ export function ApiKeys({ organizationId, scopes, now }: { organizationId: strin
       lead="With those that ended in the last 90 days."
       actions={
         mayWrite && (
-          <button type="button" className="primary" onClick={() => setOpen({ form: "make" })}>
-            Make a key
-          </button>
+          <>
+            <MakeWallboardLink organizationId={organizationId} scopes={scopes} made={keys.reload} />
+            <button type="button" className="primary" onClick={() => setOpen({ form: "make" })}>
+              Make a key
+            </button>
+          </>
         )
       }
     >

@@ -46,7 +46,7 @@ export interface Reconciliations {
     repairs: number;
     repaired_at: string | null;
   } | null;
-  last_day: { received: number; duplicates: number; last_received_at: string | null; repaired: number };
+  last_day: { received: number; duplicates: number; last_received_at: string | null; refused: number; last_refused_at: string | null; repaired: number };
   by_kind: Record<string, number>;
   repairs: Repair[];
   next_cursor: string | null;

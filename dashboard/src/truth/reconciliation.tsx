@@ -2,7 +2,7 @@
 
 import type { ReactNode } from "react";
 import type { Paged } from "../admin/pages.ts";
-import { At, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
+import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
 import type { Read } from "../admin/reading.ts";
 import { Empty, Shown } from "../admin/states.tsx";
 import { counted, words } from "../calls/format.ts";
@@ -46,7 +46,7 @@ export function ReconciliationPart({ told, repairs, now, openCall }: Reconciliat
                   <Cell of="Fetched">
                     <Moment at={each.received_at} now={now} />
                   </Cell>
-                  <Cell of="Call">{each.call_id ?? "–"}</Cell>
+                  <Cell of="Call">{each.call_id === null ? "–" : <CallLink id={each.call_id} />}</Cell>
                   <Cell of="What was missing">
                     {repairWords(each.repair)} <span className="note">{words(each.type)}</span>
                     {each.applied_at === null && <span className="note"> · not applied yet</span>}
