@@ -8,11 +8,12 @@ each socket; the way from the webhook to the feed is timed by `make load`.
 import asyncio
 import logging
 import secrets
+import socket
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -25,7 +26,7 @@ import uvloop
 from serve.live.hub import HubOptions
 from serve.simulator.load.figures import Figure, Latencies, percentiles
 from serve.simulator.load.live import Arrivals
-from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
+from serve.simulator.load.sockets import LiveSocket, RefusedError, handshake, open_socket
 from storage.embedded import start_valkey
 from storage.redis import open_redis
 from tests.load.live_hub import HubProcess, Speaker, running_hub_process
@@ -41,6 +42,7 @@ _FRAMES_PER_CORE: Final = 20_000.0
 _BACK_MS: Final = 30_000.0
 _IDLE_KIB: Final = 30.0
 _IDLE_PERCENT: Final = 2.0
+_BESIDE_PER_SECOND: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +56,12 @@ class Size:
     settle_seconds: float = 1.0
     storm: int = 5_000
     """Sockets that lose their hub at once; 0: none do."""
+    beside: int = 200
+    """Sockets whose latency is told without and with one among them that has stopped reading."""
 
 
 SHORT: Final = Size(
-    sockets=(20, 60), per_second=(50.0, 50.0), seconds=0.5, idle_seconds=0.2, settle_seconds=0.1, storm=0
+    sockets=(20, 60), per_second=(50.0, 50.0), seconds=0.5, idle_seconds=0.2, settle_seconds=0.1, storm=0, beside=10
 )
 
 
@@ -69,6 +73,8 @@ async def measure(size: Size) -> list[Figure]:
             async with open_redis(valkey.url) as redis:
                 async with running_hub_process(valkey.url) as hub:
                     told = await _figures(hub, Speaker(redis, hub.organization_id), size)
+                async with running_hub_process(valkey.url) as hub:
+                    told += await _beside_a_stuck_one(hub, Speaker(redis, hub.organization_id), size)
                 if size.storm:
                     told += await _storm(valkey.url, Speaker(redis, str(uuid.uuid4())), size.storm)
                 return told
@@ -96,6 +102,30 @@ async def _figures(hub: HubProcess, speaker: Speaker, size: Size) -> list[Figure
                     *await _paced(process, speaker, arrivals, clients, rate=rate, seconds=size.seconds),
                 ]
     return figures
+
+
+async def _beside_a_stuck_one(hub: HubProcess, speaker: Speaker, size: Size) -> list[Figure]:
+    """What others notice of a socket that takes nothing any more, from its last frame until it was cut off."""
+    await speaker.open()
+    process, arrivals = psutil.Process(hub.pid), Arrivals()
+    figures: list[Figure] = []
+    async with _sockets(hub, arrivals, size.beside) as clients:
+        for name in ("", " beside one that stopped reading"):
+            with _stuck(hub) if name else nullcontext():
+                figures += await _paced(
+                    process, speaker, arrivals, clients, rate=_BESIDE_PER_SECOND, seconds=size.seconds, name=name
+                )
+    return [each for each in figures if "of a core" not in each.name]
+
+
+@contextmanager
+def _stuck(hub: HubProcess) -> Generator[None]:
+    """A socket that asks for the feed and reads nothing, with as little room in its kernel as there may be."""
+    with socket.socket() as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect(("127.0.0.1", hub.port))
+        stuck.sendall(handshake(hub.url, hub.key))
+        yield
 
 
 async def _storm(redis_url: str, speaker: Speaker, count: int) -> list[Figure]:
@@ -129,6 +159,7 @@ async def _paced(
     *,
     rate: float,
     seconds: float,
+    name: str = "",
 ) -> list[Figure]:
     """Events at that rate to all of these."""
     arrivals.seconds = arrivals.seconds[:0]
@@ -150,7 +181,7 @@ async def _paced(
     latencies = Latencies()
     for elapsed in arrivals.seconds:
         latencies.record(elapsed)
-    name = f"{len(clients):,} sockets, {rate:g} events/s"
+    name = f"{len(clients):,} sockets{name}, {rate:g} events/s"
     return [
         *percentiles(
             f"{name}: event to frame", latencies, _BUDGETS_MS if len(clients) <= _BUDGETED else {}, of=(50, 99)

@@ -121,14 +121,19 @@ def _frame_at(received: bytes, at: int) -> _Frame | None:
     return _Frame(received[at] & 0x0F, start, start + length) if size >= start + length else None
 
 
-async def open_socket(url: str, api_key: str, frame: Frame) -> LiveSocket:
-    """A socket whose handshake is done. Raises RefusedError, OSError, TimeoutError."""
+def handshake(url: str, api_key: str) -> bytes:
+    """What a client sends to open a socket."""
     parts = urlsplit(url)
     key = base64.b64encode(os.urandom(16)).decode()
-    request = (
+    return (
         f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {api_key}\r\n\r\n"
     ).encode()
+
+
+async def open_socket(url: str, api_key: str, frame: Frame) -> LiveSocket:
+    """A socket whose handshake is done. Raises RefusedError, OSError, TimeoutError."""
+    parts, request = urlsplit(url), handshake(url, api_key)
     async with asyncio.timeout(CONNECT_SECONDS):
         _, socket = await asyncio.get_running_loop().create_connection(
             lambda: LiveSocket(request, frame), parts.hostname or "", parts.port or 80
