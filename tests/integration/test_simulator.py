@@ -144,7 +144,7 @@ async def test_recording_redirects_to_a_sound_file(simulator: Simulator) -> None
         answer = await simulator.http.get(redirect.headers["location"])
         assert answer.headers["content-type"] == "audio/wav"
         with wave.open(io.BytesIO(answer.content)) as sound:
-            assert (sound.getnchannels(), sound.getframerate(), sound.getnframes()) == (1, 8000, 8000)
+            assert (sound.getnchannels(), sound.getframerate(), sound.getnframes()) == (1, 4000, 4000)
 
 
 async def test_requests_are_kept_newest_first_without_secrets_for_their_organization(simulator: Simulator) -> None:
