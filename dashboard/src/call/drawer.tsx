@@ -11,6 +11,8 @@ import { linesOf } from "./lines.ts";
 import { Notes } from "./notes.tsx";
 import { Timeline } from "./timeline.tsx";
 import { Transcript } from "./transcript.tsx";
+import { Link } from "../shell/link.tsx";
+import { linkTo } from "../shell/router.ts";
 
 export interface DrawerProps {
   row: CallRow;
@@ -44,7 +46,8 @@ export function Drawer({ row, organizationId, scopes, now, isStale, close }: Dra
             <span className="pill" data-status={call.status}>
               {stateWords(call)}
             </span>{" "}
-            {call.assistant_name ?? ""} · {isEnded ? "lasted" : "for"} {clock(ageMs(call, at))}
+            {call.assistant_name ?? ""} · {isEnded ? "lasted" : "for"} {clock(ageMs(call, at))} ·{" "}
+            <Link href={linkTo(`/calls/${encodeURIComponent(call.call_id)}`)}>the whole call</Link>
           </p>
           <p className="note" id="call-evidence">
             Last evidence: {words(call.evidence_kind)} {since(call.evidence_at, now)} ago · {evidenceOf(call, now)}

@@ -1,6 +1,6 @@
 /** What is searched for and what narrows it. Choices hold at once; what is typed, when it is finished. */
 
-import { type ReactNode, type RefObject, useEffect, useState } from "react";
+import { type ReactNode, type RefObject, useCallback, useEffect, useState } from "react";
 import { words } from "../calls/format.ts";
 import { useNarrow } from "../shell/narrow.ts";
 import { replaceParams } from "../shell/router.ts";
@@ -114,14 +114,18 @@ interface TypedProps {
 const SETTLE_MS = 500;
 
 function Typed({ name, label, value, type, hint, options, isWide, inputRef }: TypedProps): ReactNode {
-  // What is being typed holds until the address changes, by it or otherwise.
+  // What is being typed holds until it is asked for, or the address tells something else.
   const [draft, setDraft] = useState<{ over: string; text: string } | null>(null);
   const text = draft?.over === value ? draft.text : value;
+  const ask = useCallback(() => {
+    set(name, text.trim());
+    setDraft(null);
+  }, [name, text]);
   useEffect(() => {
     if (text === value) return;
-    const timer = setTimeout(() => set(name, text.trim()), SETTLE_MS);
+    const timer = setTimeout(ask, SETTLE_MS);
     return () => clearTimeout(timer);
-  }, [name, text, value]);
+  }, [ask, text, value]);
   return (
     <label className={isWide ? "wide" : undefined}>
       <span>{label}</span>
@@ -137,7 +141,7 @@ function Typed({ name, label, value, type, hint, options, isWide, inputRef }: Ty
         maxLength={500}
         list={options?.length ? `options-${name}` : undefined}
         onChange={(event) => setDraft({ over: value, text: event.target.value })}
-        onKeyDown={(event) => event.key === "Enter" && set(name, text.trim())}
+        onKeyDown={(event) => event.key === "Enter" && ask()}
       />
       {options && options.length > 0 && (
         <datalist id={`options-${name}`}>
