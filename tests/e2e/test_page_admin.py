@@ -1,0 +1,306 @@
+"""The pages of set-up and proof in a real browser: what is done there is done, and the audit log tells of it."""
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import httpx
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from serve.local_issuer import LocalIssuer
+from tests.e2e.product import PATIENCE_SECONDS, REQUEST_SECONDS, Product
+from tests.e2e.scripts import a_call, bodies
+from tests.running_stack import RunningStack
+
+CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE_MS: Final = PATIENCE_SECONDS * 1000
+AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+PAGES: Final = {
+    "integrations": "#endpoints table",
+    "truth": "#measures dl",
+    "alarms": "#rules table",
+    "setup": "#wiring .state",
+    "people": "#api-keys table",
+    "audit": "#audit :is(table, .empty)",
+}
+"""The pages, and what stands on each once it was read."""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def page(stack: RunningStack, browser: Browser) -> AsyncIterator[Page]:
+    """A page of the organization's owner; ends with what the browser complained of."""
+    told = json.loads(stack.data.dev_file.read_bytes())
+    complaints: list[str] = []
+    context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told["base_url"])
+    page = await context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    await page.goto(told["dashboard_login_url"])
+    yield page
+    assert complaints == []
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something of another process to hold."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.2)
+
+
+async def once(page: Page) -> str:
+    """The secret that the open dialog shows, which is gone with it."""
+    dialog = page.get_by_role("dialog")
+    secret = await dialog.locator("#secret").inner_text()
+    await dialog.get_by_role("button", name="I have kept it").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert secret not in await page.content()
+    return secret
+
+
+async def test_an_endpoint_is_made_told_of_a_call_and_told_again(page: Page, product: Product) -> None:
+    name, path = f"Endpoint {uuid4().hex[:8]}", uuid4().hex
+    await page.goto("/integrations")
+    await page.get_by_role("button", name="Add an endpoint").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill(name)
+    url = f"{product.base_url}/simulator/receiver/{product.organization_id}/{path}"
+    await dialog.get_by_label("URL").fill(url)
+    await dialog.get_by_role("button", name="Add the endpoint").click()
+    assert (await once(page)).startswith("whsec_")
+    row = page.locator("#endpoints tr", has_text=name)
+    await expect(row).to_contain_text("healthy")
+
+    call = a_call(product, 391)
+    for body in bodies(call, chatter=False):
+        product.post(body).raise_for_status()
+    await page.get_by_role("combobox", name="Endpoint").select_option(label=name)
+    delivery = page.locator("#deliveries tr", has_text=call.call_id)
+    await expect(delivery).to_contain_text("delivered", timeout=PATIENCE_MS)
+    await delivery.get_by_role("button").click()
+    detail = page.locator("#delivery")
+    await expect(detail).to_contain_text("answered 200")
+    await expect(detail.locator(".excerpt").first).to_contain_text("received")
+
+    await detail.get_by_role("button", name="Send it again").click()
+    await expect(detail).to_contain_text("attempt 2", timeout=PATIENCE_MS)
+    sent = page.locator("#replays tr", has_text=name)
+    await expect(sent).to_contain_text("sent again: 1 delivery", timeout=PATIENCE_MS)
+    told = (await asyncio.to_thread(product.get, "deliveries", integration_id=await endpoint_id(product, name))).json()
+    assert [(each["call_id"], each["attempts"]) for each in told["deliveries"]] == [(call.call_id, 2)]
+
+    await row.get_by_role("button", name=f"Switch off {name}").click()
+    await expect(row).to_contain_text("Somebody switched it off")
+    await row.get_by_role("button", name=f"Remove {name}").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove the endpoint").click()
+    await expect(row).to_have_count(0)
+
+
+async def endpoint_id(product: Product, name: str) -> str:
+    told = (await asyncio.to_thread(product.get, "integrations")).json()
+    return next(each["id"] for each in told["integrations"] if each["name"] == name)
+
+
+async def test_a_key_is_made_used_and_revoked_and_the_log_tells_it(page: Page, product: Product) -> None:
+    name = f"Key {uuid4().hex[:8]}"
+    await page.goto("/people")
+    await page.get_by_role("button", name="Make a key").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill(name)
+    await dialog.get_by_label("calls:read").check()
+    await dialog.get_by_role("button", name="Make the key").click()
+    key = await once(page)
+    row = page.locator("#api-keys tr", has_text=name)
+    await expect(row).to_contain_text("never")
+
+    async def answered(path: str) -> int:
+        url = f"{product.base_url}/v1/organizations/{product.organization_id}/{path}"
+        async with httpx.AsyncClient(timeout=REQUEST_SECONDS) as http:
+            return (await http.get(url, headers={"authorization": f"Bearer {key}"})).status_code
+
+    assert (await answered("calls/active"), await answered("audit-log")) == (200, 403)
+    await row.get_by_role("button", name=f"Revoke {name}").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Revoke the key").click()
+    await expect(row).to_contain_text("revoked")
+
+    async def is_refused() -> bool:
+        return await answered("calls/active") == HTTPStatus.UNAUTHORIZED
+
+    # Other replicas learn of it within seconds.
+    await until(is_refused)
+
+    key_id = await row.get_attribute("data-key")
+    await page.get_by_role("link", name="Audit").click()
+    await page.get_by_label("To what").fill(f"key:{key_id}")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    entries = page.locator("#audit tbody tr")
+    await expect(entries).to_have_count(2)
+    told = (await asyncio.to_thread(product.get, "audit-log", target=f"key:{key_id}")).json()["entries"]
+    shown = [await entries.nth(place).get_attribute("data-action") for place in range(2)]
+    assert shown == [each["action"] for each in told]
+
+
+async def test_a_member_is_invited_and_the_invitation_taken_back(page: Page) -> None:
+    email = f"{uuid4().hex}@example.com"
+    await page.goto("/people")
+    await page.get_by_role("button", name="Invite somebody").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Email address").fill(email)
+    await dialog.get_by_label("viewer").check()
+    await dialog.get_by_role("button", name="Invite", exact=True).click()
+    assert "/invitation" in await once(page)
+    row = page.locator("#invitations tr", has_text=email)
+    await expect(row).to_contain_text("viewer")
+    await expect(row).to_contain_text("pending")
+    await row.get_by_role("button").click()
+    await expect(row).to_have_count(0)
+
+
+async def test_truth_is_what_the_api_tells(page: Page, product: Product) -> None:
+    call = a_call(product, 392)
+    first = bodies(call, chatter=False)[0]
+    for _ in range(2):
+        product.post(first).raise_for_status()
+    assert product.post(first, secret="none of theirs").status_code == HTTPStatus.UNAUTHORIZED
+    await page.goto("/truth")
+    names = ("received", "duplicates", "late", "refused", "missing", "repaired")
+
+    async def told() -> list[str]:
+        organization, stats, reconciled = [
+            await (await page.request.get(f"/v1/organizations/{product.organization_id}{path}")).json()
+            for path in ("", "/stats", "/reconciliations")
+        ]
+        today = stats["today"]
+        figures = (
+            organization["webhooks"]["received"],
+            organization["webhooks"]["duplicates"],
+            today["reorders"],
+            reconciled["last_day"]["refused"],
+            today["reports_missing"],
+            reconciled["last_day"]["repaired"],
+        )
+        return [str(each) for each in figures]
+
+    async def shown() -> list[str]:
+        values = [await page.locator(f'[data-measure="{name}"] dd').first.inner_text() for name in names]
+        return [value.removeprefix("▲").strip() for value in values]
+
+    assert int((await told())[1]) >= 1
+
+    async def agree() -> bool:
+        figures = await told()
+        return int(figures[3]) >= 1 and await shown() == figures
+
+    await until(agree)
+    await page.get_by_label("Call", exact=True).fill(call.call_id)
+    await page.get_by_role("button", name="Show", exact=True).click()
+    arrived = page.locator("#arrivals tbody tr", has_text="status update")
+    await expect(arrived.locator('td[data-of="Times"]')).to_have_text("2")
+
+
+async def test_a_rule_is_made_and_taken_away(page: Page, product: Product) -> None:
+    name = f"very-long-{uuid4().hex[:8]}"
+    await page.goto("/alarms")
+    await page.get_by_role("button", name="New rule").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill(name)
+    await dialog.get_by_label("Threshold, s").fill("36000")
+    await dialog.get_by_label("Clears below, s").fill("40000")
+    await dialog.get_by_role("button", name="Save the rule").click()
+    await expect(dialog.get_by_role("alert")).to_contain_text("must not lie above")
+    await dialog.get_by_label("Clears below, s").fill("35000")
+    await dialog.get_by_role("button", name="Save the rule").click()
+    row = page.locator(f'tr[data-rule="{name}"]')
+    await expect(row).to_contain_text("≥ 10 h")
+
+    async def is_own() -> bool:
+        told = (await asyncio.to_thread(product.get, "alarm-rules")).json()["rules"]
+        return any(each["own"] and each["name"] == name for each in told)
+
+    async def is_gone() -> bool:
+        return not await is_own()
+
+    await until(is_own)
+    await row.get_by_role("button", name=f"Remove {name}").click()
+    await expect(row).to_have_count(0)
+    await until(is_gone)
+
+
+async def test_a_viewer_sees_what_they_may_until_they_are_removed(
+    page: Page, product: Product, stack: RunningStack
+) -> None:
+    email = f"{uuid4().hex}@example.com"
+    invited = await asyncio.to_thread(product.act, "invitations", {"email": email, "role": "viewer"})
+    issuer = LocalIssuer(
+        stack.setting("SUPABASE_SIGNING_KEY"), issuer=f"{stack.setting('SUPABASE_URL').rstrip('/')}/auth/v1"
+    )
+    access_token = issuer.sign(email=email, now=int(time.time()))
+    session = await joined(product.base_url, access_token, invited.raise_for_status().json()["token"])
+    assert page.context.browser is not None
+    theirs = await page.context.browser.new_context(base_url=product.base_url)
+    await theirs.add_cookies([{"name": "session", "value": session, "url": product.base_url}])
+    viewer = await theirs.new_page()
+    viewer.set_default_timeout(PATIENCE_MS)
+    await viewer.goto("/audit")
+    await expect(viewer.get_by_role("main")).to_contain_text("audit:read", timeout=PATIENCE_MS)
+    await viewer.goto("/alarms")
+    await expect(viewer.locator(PAGES["alarms"])).to_be_visible(timeout=PATIENCE_MS)
+    await expect(viewer.get_by_role("button", name="New rule")).to_have_count(0)
+
+    await page.goto("/people")
+    row = page.locator("#members tr", has_text=email)
+    await row.get_by_role("combobox").select_option("supervisor")
+    await expect(row.get_by_role("combobox")).to_have_value("supervisor")
+    await row.get_by_role("button", name=f"Remove {email}").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Remove the member").click()
+    await expect(row).to_have_count(0)
+
+    async def is_out() -> bool:
+        answer = await viewer.request.get(f"/v1/organizations/{product.organization_id}/members")
+        return answer.status == HTTPStatus.NOT_FOUND
+
+    await until(is_out)
+
+
+async def joined(base_url: str, access_token: str, invitation: str) -> str:
+    """The session of a person who accepted the invitation."""
+    bearer = {"authorization": f"Bearer {access_token}"}
+    async with httpx.AsyncClient(base_url=base_url, timeout=REQUEST_SECONDS, headers=bearer) as http:
+        (await http.post("/v1/invitations/accept", json={"token": invitation})).raise_for_status()
+        return (await http.post("/v1/sessions")).raise_for_status().cookies["session"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+async def test_each_page_can_be_used_by_everybody(page: Page, name: str) -> None:
+    """WCAG 2.2 AA as far as axe can tell, on a desk in the dark and on a phone in the light."""
+    for width, scheme in ((1440, "dark"), (390, "light")):
+        await page.set_viewport_size({"width": width, "height": 844})
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        await page.goto(f"/{name}")
+        await expect(page.locator(PAGES[name]).first).to_be_visible(timeout=PATIENCE_MS)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        await page.evaluate(AXE.read_text())
+        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+        found = await page.evaluate("async (rules) => (await axe.run(document, rules)).violations", rules)
+        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert told == []
