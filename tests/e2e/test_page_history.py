@@ -1,0 +1,142 @@
+"""The pages of past calls and of usage in a real browser: what was said is found, heard in step, and counted once."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page, async_playwright, expect
+
+from serve.simulator.bodies import body_of
+from serve.simulator.script import Said, ScriptedCall
+from serve.simulator.wav import LONGEST_SECONDS
+from tests.e2e.product import PATIENCE_SECONDS, Product
+from tests.e2e.scripts import LIFECYCLE, register, scripted
+from tests.e2e.test_page import CHROMIUM, PATIENCE_MS
+from tests.running_stack import RunningStack
+
+AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+LEAST_TURNS: Final = 4
+HEARD: Final = '[aria-current="true"]'
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
+
+
+@pytest_asyncio.fixture
+async def page(stack: RunningStack) -> AsyncIterator[Page]:
+    """A page of whoever has the link that `make up` prints; ends with what the browser complained of."""
+    told = json.loads(stack.data.dev_file.read_bytes())
+    complaints: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told["base_url"])
+        await context.request.get(told["dashboard_login_url"])
+        page = await context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None
+        )
+        yield page
+        await browser.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def told_calls(product: Product) -> list[ScriptedCall]:
+    """Two calls that are over, with their recordings, the same for each test; much is said in the first."""
+    recorded_whole = [
+        call for call in scripted(374, 8) if call.ended_at - (call.answered_at or 0) < LONGEST_SECONDS * 1000
+    ]
+    calls = sorted(recorded_whole, key=lambda call: -len(said_in(call)))[:2]
+    assert len(said_in(calls[0])) >= LEAST_TURNS
+    register(product, calls)
+    for call in calls:
+        for message in (each for each in call.messages if each.type in LIFECYCLE):
+            product.post(body_of(call, message)).raise_for_status()
+    for call in calls:
+        product.call_when(call.call_id, lambda found: found["recording"] is not None and found["processed_at"])
+    return calls
+
+
+def said_in(call: ScriptedCall) -> list[Said]:
+    return [each for each in call.conversation if isinstance(each, Said)]
+
+
+async def faults(page: Page) -> list[str]:
+    """What axe finds of WCAG 2.2 AA. It is not the page's, so its policy does not hold for it."""
+    await page.evaluate(AXE.read_text())
+    found: dict[str, Any] = await page.evaluate("(tags) => axe.run({ runOnly: tags })", WCAG)
+    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found["violations"]]
+
+
+async def downloaded(page: Page, link: str) -> list[dict[str, str]]:
+    """The rows of the file that a link leads to."""
+    async with page.expect_download() as begun:
+        await page.locator(link).click()
+    download = await begun.value
+    text = await asyncio.to_thread(Path(await download.path()).read_text)
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+async def test_a_call_is_found_by_what_was_said(page: Page, told_calls: list[ScriptedCall]) -> None:
+    call = told_calls[0]
+    phrase = max((each.text for each in said_in(call)), key=len)
+    await page.goto("/calls")
+    await page.get_by_label("Search what was said").fill(f'"{phrase}"')
+    row = page.locator(f'tbody[data-call="{call.call_id}"]')
+    await expect(row.locator("mark").first).to_be_visible(timeout=PATIENCE_MS)
+    assert (await row.locator("mark").first.inner_text()).lower() in phrase.lower()
+    assert await faults(page) == []
+
+
+async def test_a_calls_recording_plays_in_step_with_its_transcript(page: Page, told_calls: list[ScriptedCall]) -> None:
+    call = told_calls[0]
+    await page.goto(f"/calls/{call.call_id}")
+    lines = page.locator("#transcript [data-placed=true][data-kind=said]")
+    await expect(lines).to_have_count(len(said_in(call)), timeout=PATIENCE_MS)
+    assert await lines.locator(":scope > span").all_inner_texts() == [each.text for each in said_in(call)]
+
+    await lines.nth(1).click()
+    await expect(lines.nth(1)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
+    await expect(page.locator(HEARD)).to_have_count(1)
+    audio = page.locator("#recording")
+    await page.wait_for_function("() => !document.querySelector('#recording').paused")
+    # It follows what is heard: close before the next line, and on.
+    start = await lines.nth(2).evaluate("(line) => line.querySelector('button').textContent")
+    minutes, seconds = str(start).split(":")
+    await audio.evaluate("(audio, at) => { audio.currentTime = at; }", int(minutes) * 60 + int(seconds) - 0.5)
+    await expect(lines.nth(2)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
+
+    await page.keyboard.press(" ")
+    await page.wait_for_function("() => document.querySelector('#recording').paused")
+    await page.keyboard.press("ArrowDown")
+    await expect(lines.nth(3)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
+    await page.keyboard.press("ArrowUp")
+    await expect(lines.nth(2)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
+    assert await faults(page) == []
+
+
+async def test_usage_shows_the_ledgers_minutes(page: Page, told_calls: list[ScriptedCall]) -> None:
+    del told_calls
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            # What is shown is at most a minute old; a call of another test may have been booked since.
+            await page.goto("/usage")
+            shown = await page.locator("[data-figure=used] strong").inner_text()
+            entries = await downloaded(page, "#ledger")
+            seconds = sum(int(each["seconds"]) for each in entries)
+            if shown == f"{round(seconds / 60, 2):,} min".replace(".0 min", " min"):
+                break
+    assert seconds > 0
+    charged = sum(int(each["amount_micros"]) for each in entries) / 1_000_000
+    await expect(page.locator("[data-figure=cost] strong")).to_contain_text(f"{charged:,.2f}")
+    await page.get_by_text("Each day").click()
+    await expect(page.get_by_role("table")).to_be_visible()
+    assert await faults(page) == []
