@@ -11,7 +11,7 @@ IncidentKey: TypeAlias = tuple[str, str | None]
 UTTERANCES_KEPT: Final = 30
 """As many as the server keeps, so that a board that was patched and one that was sent whole are equal."""
 
-Applied: TypeAlias = Literal["snapshot", "events", "heartbeat", "dropped", "hole"]
+Applied: TypeAlias = Literal["snapshot", "events", "heartbeat", "presence", "dropped", "hole"]
 """`hole`: the frame does not follow what the board has, so one was lost on the way, and the board is as it was."""
 
 
@@ -25,6 +25,8 @@ class LiveBoard:
     counters: View = field(default_factory=dict[str, Any])
     incidents: dict[IncidentKey, View] = field(default_factory=dict[IncidentKey, View])
     """Those open. Of one rule and call there is one at most."""
+    presence: View | None = None
+    """Who watches and who acts, as last told; no part of the state, and without a position."""
 
     def apply(self, frame: Mapping[str, Any]) -> Applied:
         """Take a frame in, and say what it was. Unknown types of frames and events are passed over."""
@@ -43,6 +45,9 @@ class LiveBoard:
                     self._take(event)
                 self.position = position
                 return "events"
+            case {"type": "presence"}:
+                self.presence = dict(frame)
+                return "presence"
             case {"type": "heartbeat"}:
                 return "hole" if self._lies_before(frame.get("position")) else "heartbeat"
             case _:

@@ -1,6 +1,6 @@
 /** What a page knows of its organization: a pure fold of frames, equal to serve/live/board.py. */
 
-import type { BoardState, BoardCall, ConversationView, CountersView, LiveFrame, LiveIncident, LiveEvent, OrganizationView, UtteranceView } from "./protocol.ts";
+import type { BoardState, BoardCall, ConversationView, CountersView, LiveFrame, LiveIncident, LiveEvent, OrganizationView, PresenceFrame, UtteranceView } from "./protocol.ts";
 
 /** As many as the server keeps, so that a board that was patched and one that was sent whole are equal. */
 const UTTERANCES_KEPT = 30;
@@ -12,15 +12,18 @@ export interface Board {
   calls: ReadonlyMap<string, BoardCall>;
   /** Those open. Of one rule and call there is one at most. */
   incidents: ReadonlyMap<string, LiveIncident>;
+  /** Who watches and who acts, as last told; no part of the state, and without a position. */
+  presence: PresenceFrame | null;
 }
 
-export const EMPTY_BOARD: Board = { position: null, organization: null, counters: null, calls: new Map(), incidents: new Map() };
+export const EMPTY_BOARD: Board = { position: null, organization: null, counters: null, calls: new Map(), incidents: new Map(), presence: null };
 
 /** The board after a frame. One that is not newer changes nothing, so repeating it is safe; unknown ones are passed over. */
 export function applied(board: Board, frame: LiveFrame): Board {
   switch (frame.type) {
     case "snapshot":
       return {
+        ...board,
         position: frame.position,
         organization: frame.state.organization,
         counters: frame.state.counters,
@@ -33,6 +36,8 @@ export function applied(board: Board, frame: LiveFrame): Board {
       for (const event of frame.events) take(next, event);
       return next;
     }
+    case "presence":
+      return { ...board, presence: frame };
     default:
       return board;
   }
