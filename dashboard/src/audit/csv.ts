@@ -13,7 +13,7 @@ export interface AuditEntry {
 const COLUMNS = ["id", "at", "actor", "action", "target", "reason", "result"] as const;
 
 /** A field quoted; one that a spreadsheet would take for a formula begins with an apostrophe. */
-function field(value: string | number): string {
+export function field(value: string | number): string {
   const text = String(value);
   const plain = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(plain) ? `"${plain.replaceAll('"', '""')}"` : plain;

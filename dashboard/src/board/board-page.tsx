@@ -4,10 +4,20 @@ import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import { AlarmRail } from "../alarms/alarm-rail.tsx";
 import { actOnIncident, type IncidentAction } from "../alarms/incidents.ts";
 import { Drawer } from "../call/drawer.tsx";
-import { isMuted, openIncidents } from "../calls/alarms.ts";
-import { filtersOf, GROUPS, type Group } from "../calls/filters.ts";
+import { alarmText, isMuted, openIncidents } from "../calls/alarms.ts";
+import { callsCsv } from "../calls/csv.ts";
+import { filtersOf, type Group } from "../calls/filters.ts";
 import { hourOf } from "../calls/hour.ts";
 import { rowsOf } from "../calls/rows.ts";
+import { sortOf } from "../calls/sorting.ts";
+import { openView } from "../calls/views.ts";
+import { saveFile } from "./save-file.ts";
+import { SlotsDialog } from "./slots-dialog.tsx";
+import { isFull } from "./slots.ts";
+import { subjectOf } from "../presence/words.ts";
+import { chosenColumns, COLUMNS } from "../table/columns.ts";
+import { useKeptViews } from "../table/kept-views.ts";
+import { faultOf } from "../admin/reading.ts";
 import { Header, livenessWords } from "../header/header.tsx";
 import { useClock, useLive } from "../live/store.ts";
 import { KeyMap } from "../shell/key-map.tsx";
@@ -33,10 +43,16 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const { now, liveness } = useClock(link);
   const { params } = useRoute();
   const filters = useMemo(() => filtersOf(params), [params]);
-  const rows = useMemo(() => rowsOf(board, filters, now), [board, filters, now]);
-  const { order, setAttended, apply } = useFrozenOrder(rows, JSON.stringify(filters));
+  const sort = useMemo(() => sortOf(params), [params]);
+  const columns = useMemo(() => chosenColumns(params), [params]);
+  const rows = useMemo(() => rowsOf(board, filters, now, sort), [board, filters, now, sort]);
+  const { order, setAttended, apply } = useFrozenOrder(rows, JSON.stringify([filters, sort]));
+  const kept = useKeptViews(organization.organization_id);
+  const me = subjectOf(session.user);
   const newIds = useNewCalls(board, now);
-  const surroundings = useSurroundings(organization.organization_id, isExpired);
+  const isFirst = board.position === null;
+  const surroundings = useSurroundings(organization.organization_id, isFirst ? null : rows.total);
+  const ledger = surroundings.slots.value;
   const incidents = useMemo(() => openIncidents(board), [board]);
   const hourTick = Math.floor(now / HOUR_EVERY_MS);
   // The hour moves slowly; each change of the board would draw it anew.
@@ -46,10 +62,11 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const searchRef = useRef<HTMLInputElement>(null);
   const [activeId, setActiveId] = useState<string | null>(null);
   const [showsKeys, setShowsKeys] = useState(false);
+  const [showsSlots, setShowsSlots] = useState(false);
+  const [said, setSaid] = useState<{ text: string; isFault: boolean } | null>(null);
   const openId = params.get("call");
   const openRow = openId === null ? undefined : rows.byId.get(openId);
   const isStale = liveness.state === "stale" || isExpired;
-  const isFirst = board.position === null;
 
   const choose = (group: Group): void => setFilter("show", toggled(filters, group));
   const move = (step: number): void => {
@@ -64,6 +81,10 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
     openCall(null);
     document.querySelector<HTMLElement>(`[data-open="${CSS.escape(openId)}"]`)?.focus();
   };
+  const save = (): void => {
+    const found = rows.sorted.flatMap((id) => rows.byId.get(id) ?? []);
+    saveFile(callsCsv(found, now), `live-calls-${new Date(now).toISOString().slice(0, 19).replaceAll(":", "")}.csv`);
+  };
   const open = (callId: string): void => {
     setActiveId(callId);
     openCall(callId);
@@ -71,8 +92,16 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const actOnFirst = (action: IncidentAction): void => {
     const candidates = incidents.filter((each) => (action === "acknowledge" ? each.acknowledged_at === null : !isMuted(each, now)));
     const first = candidates.find((each) => each.call_id !== null && each.call_id === openId) ?? candidates[0];
-    // What became of it shows in the rail.
-    if (first && scopes.has("alarms:write")) void actOnIncident(organization.organization_id, first.incident_id, action).catch(() => undefined);
+    if (!scopes.has("alarms:write")) return;
+    if (!first) {
+      setSaid({ text: action === "acknowledge" ? "No alarm waits to be acknowledged." : "No alarm is left to be muted.", isFault: false });
+      return;
+    }
+    const done = action === "acknowledge" ? "Acknowledged" : "Muted for 15 minutes";
+    actOnIncident(organization.organization_id, first.incident_id, action).then(
+      () => setSaid({ text: `${done}: ${alarmText(first)}`, isFault: false }),
+      (error: unknown) => setSaid({ text: `Not done: ${faultOf(error)}`, isFault: true }),
+    );
   };
   useKeys({
     j: () => move(1),
@@ -88,8 +117,8 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
     m: () => actOnFirst("mute"),
     g: () => location.assign(linkTo("/wallboard", { organization: organization.organization_id })),
     "?": () => setShowsKeys(true),
-    "0": () => setFilter("show", null),
-    ...Object.fromEntries(GROUPS.map((group, at) => [String(at + 1), () => setFilter("show", group)])),
+    "0": () => replaceParams((told) => openView(told, "")),
+    ...Object.fromEntries(kept.views.slice(0, 9).map((view, at) => [String(at + 1), () => kept.open(view)])),
   });
   const name = board.organization?.name ?? organization.name;
   const live = board.counters?.live;
@@ -105,10 +134,14 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
         kicker={["Live calls", board.organization?.time_zone].filter(Boolean).join(" · ")}
         session={session}
         liveness={liveness}
+        presence={board.presence}
         search={{ text: filters.search, inputRef: searchRef }}
         showKeys={() => setShowsKeys(true)}
       />
-      <Banners link={link} liveness={liveness} lagP95Ms={board.counters?.today.webhook_lag_p95_ms ?? null} isExpired={isExpired} refused={refused} />
+      <Banners link={link} liveness={liveness} lagP95Ms={board.counters?.today.webhook_lag_p95_ms ?? null} isExpired={isExpired} refused={refused}
+        provider={surroundings.path.provider}
+        full={ledger !== null && ledger.limit !== null && isFull(ledger) ? { limit: ledger.limit, refusedToday: board.counters?.today.refused ?? 0, show: () => setShowsSlots(true) } : null}
+      />
       <main className="board" aria-busy={isFirst} id="board">
         {board.counters && board.organization ? (
           <TileStrip
@@ -119,25 +152,39 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
               now,
               timeZone: board.organization.time_zone,
               alarms: { open: incidents.length, critical: incidents.filter((each) => each.severity === "critical").length },
-              ...surroundings,
+              slots: surroundings.slots,
+              target: surroundings.target,
             })}
             figures={figuresOf({ counters: board.counters, timeZone: board.organization.time_zone })}
             chosen={filters.group}
             choose={choose}
+            openSlots={() => setShowsSlots(true)}
           />
         ) : (
           <TileSkeleton />
         )}
         <section className="calls" aria-labelledby="calls-title">
-          <FilterBar filters={filters} rows={rows} changes={order.changes} apply={apply} />
+          <FilterBar filters={filters} rows={rows} changes={order.changes} apply={apply} kept={kept} columns={columns ?? COLUMNS} save={save} />
+          {said && (
+            <p className={said.isFault ? "fault" : "note"} role={said.isFault ? "alert" : "status"} id="said">
+              {said.text}
+            </p>
+          )}
           {isFirst ? (
             <p className="empty" role="status">
               Loading the board…
             </p>
           ) : order.shown.length === 0 ? (
-            <EmptyTable board={board} hidden={rows.hidden.calls} now={now} />
+            <EmptyTable
+              hidden={rows.hidden.calls}
+              path={surroundings.path}
+              heardAt={link.heardAt}
+              localNow={now - link.skewMs}
+              mayCall={scopes.has("calls:create") && scopes.has("phone-numbers:read") && scopes.has("assistants:read")}
+              maySetUp={scopes.has("organization:read")}
+            />
           ) : (
-            <CallsTable arranged={order} byId={rows.byId} now={now} openId={openId} activeId={activeId} newIds={newIds} open={open} setAttended={setAttended} />
+            <CallsTable arranged={order} byId={rows.byId} columns={columns ?? COLUMNS} isChosen={columns !== null} sort={sort} me={me} now={now} openId={openId} activeId={activeId} newIds={newIds} open={open} setAttended={setAttended} />
           )}
         </section>
         <div className="rail">
@@ -145,7 +192,10 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           <EndedTray calls={board.calls.values()} now={now} openCall={open} />
         </div>
       </main>
-      {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} isStale={isStale} close={close} />}
+      {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} me={me} isStale={isStale} close={close} />}
+      {showsSlots && ledger && (
+        <SlotsDialog ledger={ledger} refusedToday={board.counters?.today.refused ?? 0} calls={board.calls} now={now} openCall={open} showRefused={() => setFilter("show", "refused")} close={() => setShowsSlots(false)} />
+      )}
       {showsKeys && <KeyMap close={() => setShowsKeys(false)} />}
     </div>
   );

@@ -2,26 +2,65 @@
 
 import { type ReactNode, useEffect, useState } from "react";
 import { counted, ofMs, timeOfDay } from "../calls/format.ts";
-import type { Link, Liveness } from "../live/link.ts";
-import type { Board } from "../live/board.ts";
+import type { Link as LiveLink, Liveness } from "../live/link.ts";
+import { Link } from "../shell/link.tsx";
+import { linkTo } from "../shell/router.ts";
+import type { Path } from "./path.ts";
+import { LOOKED_BACK_DAYS } from "./surroundings.ts";
+import { SignInAgain } from "./sign-in-again.tsx";
 
 const CAUGHT_UP_MS = 6_000;
 const BEHIND_MS = 10_000;
 
 export interface BannersProps {
-  link: Link;
+  link: LiveLink;
   liveness: Liveness;
   lagP95Ms: number | null;
   isExpired: boolean;
   refused: "signed-out" | "not-permitted" | null;
+  /** Since when the provider cannot be asked. */
+  provider?: Path["provider"];
+  /** All slots are taken. */
+  full?: { limit: number; refusedToday: number; show: () => void } | null;
 }
 
-export function Banners({ link, liveness, lagP95Ms, isExpired, refused }: BannersProps): ReactNode {
+export function Banners({ lagP95Ms, provider = null, full = null, ...how }: BannersProps): ReactNode {
+  return (
+    <div className="banners">
+      <HowLive {...how} />
+      {provider && (
+        <p className="banner" data-kind="behind" role="status" id="provider-incident">
+          VAPI cannot be asked since {timeOfDay(provider.failingSince)}
+          {provider.error && ` (${provider.error})`}. Calls may show as unconfirmed; none is taken for ended until VAPI says so.{" "}
+          <a href="https://status.vapi.ai" target="_blank" rel="noreferrer">
+            VAPI's status
+          </a>
+        </p>
+      )}
+      {full && (
+        <p className="banner" data-kind="behind" role="status" id="over-limit">
+          All {counted(full.limit, "slot")} are in use: new calls are refused. {counted(full.refusedToday, "call")} refused today.{" "}
+          <button type="button" className="link" onClick={full.show}>
+            Which calls hold them?
+          </button>
+        </p>
+      )}
+      {lagP95Ms !== null && lagP95Ms > BEHIND_MS && (
+        <p className="banner" data-kind="behind" role="status" id="behind">
+          Events delayed {ofMs(lagP95Ms)} (p95 of today) before they reached us: the provider is behind, this page is not.
+        </p>
+      )}
+    </div>
+  );
+}
+
+function HowLive({ link, liveness, isExpired, refused }: Pick<BannersProps, "link" | "liveness" | "isExpired" | "refused">): ReactNode {
   if (isExpired) {
     return (
-      <p className="banner" data-kind="stale" role="alert" id="expired">
-        Your session has ended. Sign in again with your link, in another tab if you like: this page goes on by itself, as it is.
-      </p>
+      <div className="banner" data-kind="stale" role="alert" id="expired">
+        <p>Your session has ended: what is shown stands still. Sign in again here, or in another tab; the page goes on by itself, as it is.</p>
+        <SignInAgain />
+      </div>
     );
   }
   if (refused === "not-permitted") {
@@ -38,17 +77,10 @@ export function Banners({ link, liveness, lagP95Ms, isExpired, refused }: Banner
       </p>
     );
   }
-  if (lagP95Ms !== null && lagP95Ms > BEHIND_MS) {
-    return (
-      <p className="banner" data-kind="behind" role="status">
-        Events were delayed {ofMs(lagP95Ms)} (p95 of today) before they reached us: the provider is behind, this page is not.
-      </p>
-    );
-  }
   return <CaughtUp key={link.caughtUp?.at} link={link} />;
 }
 
-function CaughtUp({ link }: { link: Link }): ReactNode {
+function CaughtUp({ link }: { link: LiveLink }): ReactNode {
   const [isShown, setIsShown] = useState(link.caughtUp !== null);
   useEffect(() => {
     const timer = setTimeout(() => setIsShown(false), CAUGHT_UP_MS);
@@ -63,30 +95,55 @@ function CaughtUp({ link }: { link: Link }): ReactNode {
   );
 }
 
-/** No call is there to be shown: because there is none, or because none ever came. */
-export function EmptyTable({ board, hidden, now }: { board: Board; hidden: number; now: number }): ReactNode {
+export interface EmptyTableProps {
+  hidden: number;
+  path: Path;
+  /** When the feed was last heard, on this machine's clock, and that clock's now. */
+  heardAt: number | null;
+  localNow: number;
+  mayCall: boolean;
+  /** Whether whoever looks may see the set-up. */
+  maySetUp: boolean;
+}
+
+/** No call is there to be shown: because a filter hides them, because there is none, or because none ever came. */
+export function EmptyTable({ hidden, path, heardAt, localNow, mayCall, maySetUp }: EmptyTableProps): ReactNode {
   if (hidden > 0) return <p className="empty">No call matches. {counted(hidden, "call")} stand behind the filter.</p>;
-  const signs = [...board.calls.values()].map((call) => Date.parse(call.evidence_at));
-  const last = signs.length ? Math.max(...signs) : null;
-  const webhooks = board.counters?.today.webhooks ?? 0;
-  if (last === null && webhooks === 0) {
+  if (path.proof === "unproven") {
     return (
-      <div className="empty" id="empty">
+      <div className="empty" id="empty" data-proof="unproven">
         <p>
-          <strong>No live calls, and no event was received today.</strong>
+          <strong>No event ever received</strong>, as far back as {LOOKED_BACK_DAYS} days.
         </p>
-        <p>If calls are going on, check at the provider: the server URL, its secret, and that no assistant or number points elsewhere.</p>
+        <p>Calls show up here once VAPI sends us their events: its key, the server URL, the secret, and no assistant that points elsewhere.</p>
+        {maySetUp && (
+          <p>
+            <Link className="button" href={linkTo("/setup")}>
+              Go through the set-up
+            </Link>
+          </p>
+        )}
       </div>
     );
   }
+  const heartbeat = heardAt === null ? "" : `heartbeat OK ${Math.max(0, Math.floor((localNow - heardAt) / 1000))} s ago`;
+  const last = path.lastReceivedAt === null ? (path.proof === null ? "" : "No event within 24 hours, ") : `Last event ${timeOfDay(path.lastReceivedAt)}, `;
   return (
-    <div className="empty" id="empty">
+    <div className="empty" id="empty" data-proof={path.proof ?? "unknown"}>
       <p>
         <strong>No live calls.</strong>
       </p>
       <p>
-        {last === null ? `${counted(webhooks, "event")} came today.` : `Last event ${timeOfDay(last)}, ${counted(Math.max(0, Math.floor((now - last) / 60_000)), "minute")} ago.`} The next call shows up here by itself.
+        {last}
+        {heartbeat}
       </p>
+      {mayCall && (
+        <p>
+          <Link className="button" href={linkTo("/setup")}>
+            Place a test call
+          </Link>
+        </p>
+      )}
     </div>
   );
 }

@@ -1,56 +1,67 @@
-/** What the tiles need beside the feed: slots, asked every 15 s, and the target of the service level. Either may fail alone. */
+/** What the board needs beside the feed: slots, the target of the service level, and how the provider fares. Each may fail alone. */
 
 import { useEffect, useState } from "react";
-import { api, organizationPath } from "../api/client.ts";
+import { type Reading, useReading } from "../admin/reading.ts";
+import { organizationPath } from "../api/client.ts";
+import { EMPTY_PATH, type Path, pathOf, type ReconciliationState } from "./path.ts";
+import type { SlotLedger } from "./slots.ts";
 
 const SLOTS_MS = 15_000;
+const PATH_MS = 60_000;
+const DAY_MS = 86_400_000;
+/** The API looks through a range of 93 days at most. */
+export const LOOKED_BACK_DAYS = 92;
 
-export interface Surroundings {
-  slots: { limit: number | null; inUse: number } | null;
-  serviceLevelTarget: number | null;
+/** One answer as a tile takes it: none yet, what was told, or why it could not be had. */
+export interface Asked<T> {
+  value: T | null;
+  fault: string | null;
+  retry: () => void;
 }
 
-interface SlotLedger {
-  limit: number | null;
-  in_use: number;
+export interface Surroundings {
+  slots: Asked<SlotLedger>;
+  /** Share, of the rule that watches the service level. */
+  target: Asked<number | null>;
+  path: Path;
 }
 
 interface AlarmRules {
   rules: { metric: string; threshold: number; enabled: boolean }[];
 }
 
-export function useSurroundings(organizationId: string, isExpired: boolean): Surroundings {
-  const [slots, setSlots] = useState<Surroundings["slots"]>(null);
-  const [target, setTarget] = useState<number | null>(null);
-  useEffect(() => {
-    if (isExpired) return;
-    const stopped = new AbortController();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const askSlots = async (): Promise<void> => {
-      const told = document.hidden ? undefined : await asked<SlotLedger>(organizationPath(organizationId, "slots"), stopped.signal);
-      if (told !== undefined) setSlots(told && { limit: told.limit, inUse: told.in_use });
-      if (!stopped.signal.aborted) timer = setTimeout(() => void askSlots(), SLOTS_MS);
-    };
-    const askTarget = async (): Promise<void> => {
-      const told = await asked<AlarmRules>(organizationPath(organizationId, "alarm-rules"), stopped.signal);
-      const rule = told?.rules.find((each) => each.metric === "service_level_percent" && each.enabled);
-      setTarget(rule ? rule.threshold / 100 : null);
-    };
-    void askSlots();
-    void askTarget();
-    return () => {
-      stopped.abort();
-      clearTimeout(timer);
-    };
-  }, [organizationId, isExpired]);
-  return { slots, serviceLevelTarget: target };
+interface Told {
+  state: ReconciliationState | null;
+  last_day: { received: number; last_received_at: string | null };
 }
 
-/** The answer; null when there is none. What is not known shows as such, and is asked for again. */
-async function asked<T>(path: string, signal: AbortSignal): Promise<T | null> {
-  try {
-    return await api<T>(path, { signal });
-  } catch {
-    return null;
-  }
+export function useSurroundings(organizationId: string, callsNow: number | null): Surroundings {
+  const [from] = useState(() => new Date(Date.now() - LOOKED_BACK_DAYS * DAY_MS).toISOString());
+  const at = (...parts: string[]): string => organizationPath(organizationId, ...parts);
+  const slots = useReading<SlotLedger>(at("slots"), {}, SLOTS_MS);
+  const rules = useReading<AlarmRules>(at("alarm-rules"));
+  const provider = useReading<Told>(at("reconciliations"), { limit: 1 }, PATH_MS);
+  // Whether any call ever came is asked only of a board without one.
+  const isEmpty = callsNow === 0;
+  const past = useReading<{ calls: unknown[] }>(isEmpty ? at("calls") : null, { limit: 1, from });
+  const { reload } = provider;
+  useEffect(() => {
+    if (isEmpty) reload();
+  }, [isEmpty, reload]);
+  const told = valueOf(provider.reading);
+  const rule = valueOf(rules.reading)?.rules.find((each) => each.metric === "service_level_percent" && each.enabled);
+  return {
+    slots: asked(slots.reading, slots.reload),
+    target: { ...asked(rules.reading, rules.reload), value: rule ? rule.threshold / 100 : null },
+    path: told === null ? EMPTY_PATH : pathOf(told.state, told.last_day, valueOf(past.reading)?.calls.length ?? null),
+  };
 }
+
+function asked<T>(reading: Reading<T>, retry: () => void): Asked<T> {
+  const value = valueOf(reading);
+  // Who may not see it needs no Retry: it is left out.
+  const fault = reading.status === "failed" || reading.status === "ready" ? reading.fault : null;
+  return { value, fault, retry };
+}
+
+const valueOf = <T>(reading: Reading<T>): T | null => (reading.status === "ready" ? reading.value : null);

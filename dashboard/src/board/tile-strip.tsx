@@ -12,14 +12,15 @@ export interface TileStripProps {
   figures: readonly Tile[];
   chosen: Group | null;
   choose: (group: Group) => void;
+  openSlots: () => void;
 }
 
-export function TileStrip({ tiles, figures, chosen, choose }: TileStripProps): ReactNode {
+export function TileStrip({ tiles, figures, chosen, choose, openSlots }: TileStripProps): ReactNode {
   return (
     <section className="figures" aria-label="Figures">
       <ul className="tiles">
         {tiles.map((tile) => (
-          <TileView key={tile.key} tile={tile} isChosen={tile.group !== null && tile.group === chosen} choose={choose} />
+          <TileView key={tile.key} tile={tile} isChosen={tile.group !== null && tile.group === chosen} choose={choose} openSlots={openSlots} />
         ))}
       </ul>
       <ul className="small-figures">
@@ -31,7 +32,7 @@ export function TileStrip({ tiles, figures, chosen, choose }: TileStripProps): R
   );
 }
 
-function TileView({ tile, isChosen, choose }: { tile: Tile; isChosen: boolean; choose: (group: Group) => void }): ReactNode {
+function TileView({ tile, isChosen, choose, openSlots }: { tile: Tile; isChosen: boolean } & Pick<TileStripProps, "choose" | "openSlots">): ReactNode {
   const { group } = tile;
   const verdict = tile.verdict && VERDICTS[tile.verdict];
   const content = (
@@ -51,12 +52,24 @@ function TileView({ tile, isChosen, choose }: { tile: Tile; isChosen: boolean; c
   );
   return (
     <li className="tile" data-tile={tile.key} data-verdict={tile.verdict ?? undefined}>
-      {group === null ? (
+      {tile.opens === "slots" ? (
+        <button type="button" className="tile-body" aria-haspopup="dialog" onClick={openSlots}>
+          {content}
+        </button>
+      ) : group === null ? (
         <div className="tile-body">{content}</div>
       ) : (
         <button type="button" className="tile-body" aria-pressed={isChosen} onClick={() => choose(group)}>
           {content}
         </button>
+      )}
+      {tile.fault && (
+        <p className="tile-fault" role="alert">
+          Not told: {tile.fault.text}{" "}
+          <button type="button" className="link" onClick={tile.fault.retry}>
+            Retry
+          </button>
+        </p>
       )}
       {tile.spark && <Sparkline values={tile.spark} name={tile.sparkName} />}
       <Formula tile={tile} />

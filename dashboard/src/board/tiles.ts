@@ -5,6 +5,8 @@ import { minutes, NOTHING, ofMs, percent, seconds, since, timeIn } from "../call
 import { type Hour } from "../calls/hour.ts";
 import { isLive, isWaiting } from "../calls/facts.ts";
 import type { BoardCall, CountersView } from "../live/protocol.ts";
+import { isFull, type SlotLedger } from "./slots.ts";
+import type { Asked } from "./surroundings.ts";
 
 export interface Tile {
   key: string;
@@ -19,6 +21,10 @@ export interface Tile {
   sparkName: string;
   /** The calls behind the figure, where they are on the board. */
   group: Group | null;
+  /** What opens on a click instead of a group of calls. */
+  opens: "slots" | null;
+  /** Why the tile cannot be told, and how to ask again; the rest lives. */
+  fault: { text: string; retry: () => void } | null;
 }
 
 export interface TileWorld {
@@ -28,14 +34,14 @@ export interface TileWorld {
   now: number;
   timeZone: string;
   alarms: { open: number; critical: number };
-  slots: { limit: number | null; inUse: number } | null;
+  slots: Asked<SlotLedger>;
   /** Share, of the rule that watches the service level. */
-  serviceLevelTarget: number | null;
+  target: Asked<number | null>;
 }
 
 type Told = Pick<Tile, "name" | "value" | "under" | "formula"> & Partial<Tile>;
 
-const tile = (key: string, told: Told): Tile => ({ key, verdict: null, spark: null, sparkName: "", group: null, ...told });
+const tile = (key: string, told: Told): Tile => ({ key, verdict: null, spark: null, sparkName: "", group: null, opens: null, fault: null, ...told });
 
 export function tilesOf(world: TileWorld): Tile[] {
   const { counters, hour, now, alarms } = world;
@@ -148,22 +154,28 @@ export const toggled = (filters: Filters, group: Group): Group | null => (filter
 
 function slotsTile({ slots, counters: { today }, timeZone }: TileWorld): Tile {
   const peak = today.peak_at ? `peak ${today.peak_live} at ${timeIn(today.peak_at, timeZone)}` : "no call yet today";
-  const isFull = slots !== null && slots.limit !== null && slots.inUse >= slots.limit;
+  const ledger = slots.value;
   return tile("slots", {
     name: "Slots in use",
-    value: slots === null ? NOTHING : slots.limit === null ? String(slots.inUse) : `${slots.inUse} of ${slots.limit}`,
-    under: slots?.limit === null ? `no limit, ${peak}` : peak,
-    verdict: isFull ? "bad" : null,
-    formula: "Calls that hold a slot of the organization's limit, those admitted within the last minute too. Asked every 15 s. Peak: most calls live at one moment today.",
+    value: ledger === null ? NOTHING : ledger.limit === null ? String(ledger.in_use) : `${ledger.in_use} of ${ledger.limit}`,
+    under: ledger?.limit === null ? `no limit, ${peak}` : peak,
+    verdict: ledger !== null && isFull(ledger) ? "bad" : null,
+    opens: ledger === null ? null : "slots",
+    fault: faultOf(slots),
+    formula: "Calls that hold a slot of the organization's limit, those admitted within the last minute too. Asked every 15 s. Peak: most calls live at one moment today. Click: which calls hold them.",
   });
 }
 
-function levelTile({ counters: { today }, serviceLevelTarget: target }: TileWorld): Tile {
+const faultOf = ({ fault, retry }: Asked<unknown>): Tile["fault"] => (fault === null ? null : { text: fault, retry });
+
+function levelTile({ counters: { today }, target: asked }: TileWorld): Tile {
+  const target = asked.value;
   const share = today.service_level_share;
   const isGood = share === null || target === null ? null : share >= target;
   const aim = target === null ? "" : `, target ${percent(target)}`;
   return tile("level", {
     name: "Service level",
+    fault: faultOf(asked),
     value: percent(share),
     under: `of ${today.service_level_n}${aim}`,
     verdict: isGood === null ? null : isGood ? "good" : "bad",

@@ -2,10 +2,9 @@
 
 import { type ReactNode, useEffect, useState } from "react";
 import { isTalking } from "../calls/facts.ts";
-import { clock } from "../calls/format.ts";
 import type { BoardCall } from "../live/protocol.ts";
 import { useKeys } from "../shell/keys.ts";
-import { type Command, commandCall, destinationOf, resultWords } from "./control.ts";
+import { type Command, commandCall, destinationOf, racedWords, resultWords } from "./control.ts";
 import { EndDialog } from "./end-dialog.tsx";
 
 export interface ActionsProps {
@@ -18,7 +17,8 @@ export interface ActionsProps {
 }
 
 type Form = "say" | "whisper" | "transfer";
-type Outcome = { kind: "done" | "fault"; text: string } | null;
+/** `raced`: it had ended before it was to be ended, which is as good; when that was may be known only later. */
+type Outcome = { kind: "done" | "fault"; text: string } | { kind: "raced"; askedAt: number } | null;
 
 const FORMS: Readonly<Record<Form, { label: string; hint: string; button: string }>> = {
   say: { label: "The assistant says", hint: "The caller hears this.", button: "Say it" },
@@ -44,7 +44,7 @@ export function Actions({ call, organizationId, scopes, isStale, now, showNotes 
     setOutcome(null);
     try {
       const result = await commandCall(organizationId, call.call_id, command);
-      setOutcome({ kind: "done", text: resultWords(result) });
+      setOutcome(result.result === "already_ended" ? { kind: "raced", askedAt: now } : { kind: "done", text: resultWords(result) });
       setForm(null);
       setText("");
       setIsEnding(false);
@@ -81,14 +81,14 @@ export function Actions({ call, organizationId, scopes, isStale, now, showNotes 
   useEffect(() => {
     if (form !== null) document.getElementById("action-text")?.focus();
   }, [form]);
-  const raced = isEnded && isEnding ? `It ended ${clock(now - Date.parse(call.ended_at ?? call.evidence_at))} ago by itself.` : null;
+  const raced = isEnded && isEnding ? racedWords(call, now) : null;
   return (
     <footer className="actions">
-      {isStale && mayControl && <p className="note">The board is behind; what you do here goes to the provider all the same.</p>}
+      {isStale && mayControl && <p className="note" id="still-acts">The board is behind; what you do here goes to the provider by HTTP all the same.</p>}
       {outcome && (
         <p className={outcome.kind === "fault" ? "fault" : "done"} role={outcome.kind === "fault" ? "alert" : "status"} id="action-outcome">
-          {outcome.kind === "done" && "✓ "}
-          {outcome.text}
+          {outcome.kind !== "fault" && "✓ "}
+          {outcome.kind === "raced" ? racedWords(call, outcome.askedAt) : outcome.text}
         </p>
       )}
       {form && !isEnded && (

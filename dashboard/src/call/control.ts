@@ -1,6 +1,8 @@
 /** Commands for a call that goes on. They are HTTP: they work while the live feed is away, and say so. */
 
 import { api, organizationPath } from "../api/client.ts";
+import { words } from "../calls/format.ts";
+import type { BoardCall } from "../live/protocol.ts";
 
 export type Command =
   | { action: "say"; content: string }
@@ -39,6 +41,21 @@ const DONE: Readonly<Record<Command["action"], string>> = {
 
 export function resultWords({ action, result }: ControlResult): string {
   // Whoever wanted it to end has what they wanted.
-  if (result === "already_ended") return "The call had already ended.";
+  if (result === "already_ended") return "It had already ended.";
   return (DONE as Record<string, string>)[action] ?? "Done.";
+}
+
+const ENDERS: readonly [RegExp, string][] = [
+  [/^customer-/, "by caller"],
+  [/^assistant-(said|ended|forwarded)/, "by assistant"],
+  [/^manually-canceled$/, "by a supervisor"],
+];
+
+/** That it ended before it was to be ended, how long before and by whom; `askedAt` is the server's time. */
+export function racedWords(call: Pick<BoardCall, "status" | "ended_at" | "ended_reason">, askedAt: number): string {
+  if (call.status !== "ended" || call.ended_at === null) return "It had already ended.";
+  const seconds = Math.max(0, Math.round((askedAt - Date.parse(call.ended_at)) / 1000));
+  const reason = call.ended_reason;
+  const by = reason === null ? "" : ` ${ENDERS.find(([known]) => known.test(reason))?.[1] ?? `(${words(reason)})`}`;
+  return `It had already ended ${seconds} s earlier${by}.`;
 }

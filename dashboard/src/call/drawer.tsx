@@ -1,10 +1,12 @@
 /** One call beside the list, which stays live: what is said, what happened, notes, and what may be done. */
 
 import { type ReactNode, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { ageMs, callerOf, endedAt, evidenceOf, lineOf, stateWords } from "../calls/facts.ts";
 import { clock, dollars, NOTHING, ofMs, since, words } from "../calls/format.ts";
 import { alarmText, SEVERITIES } from "../calls/alarms.ts";
 import type { CallRow } from "../calls/rows.ts";
+import { actingWords } from "../presence/words.ts";
 import { Actions } from "./actions.tsx";
 import { useCallDetail } from "./detail.ts";
 import { linesOf } from "./lines.ts";
@@ -19,6 +21,8 @@ export interface DrawerProps {
   organizationId: string;
   scopes: ReadonlySet<string>;
   now: number;
+  /** Whom presence calls whoever looks. */
+  me: string | null;
   /** The board is behind: what is done goes through all the same. */
   isStale: boolean;
   close: () => void;
@@ -27,12 +31,16 @@ export interface DrawerProps {
 const TABS = ["Transcript", "Timeline", "Facts", "Notes"] as const;
 type Tab = (typeof TABS)[number];
 
-export function Drawer({ row, organizationId, scopes, now, isStale, close }: DrawerProps): ReactNode {
-  const { call, incidents } = row;
+export function Drawer({ row, organizationId, scopes, now, me, isStale, close }: DrawerProps): ReactNode {
+  const { call, incidents, actor } = row;
   const [tab, setTab] = useState<Tab>("Transcript");
   const { detail, fault, reload } = useCallDetail(organizationId, call.call_id, call.version);
   const headingRef = useRef<HTMLHeadingElement>(null);
   useEffect(() => headingRef.current?.focus({ preventScroll: true }), [call.call_id]);
+  const showNotes = (): void => {
+    flushSync(() => setTab("Notes"));
+    document.getElementById("note")?.focus();
+  };
   const isEnded = call.status === "ended";
   const at = isEnded ? Date.parse(endedAt(call)) : now;
   return (
@@ -52,6 +60,11 @@ export function Drawer({ row, organizationId, scopes, now, isStale, close }: Dra
           <p className="note" id="call-evidence">
             Last evidence: {words(call.evidence_kind)} {since(call.evidence_at, now)} ago · {evidenceOf(call, now)}
           </p>
+          {actor && (
+            <p className="acting" role="status" id="acting">
+              {actingWords(actor, me)} {since(actor.at, now)} ago
+            </p>
+          )}
         </div>
         <button type="button" className="quiet" onClick={close} aria-label="Close the call (Esc)">
           ×
@@ -96,7 +109,7 @@ export function Drawer({ row, organizationId, scopes, now, isStale, close }: Dra
         )}
         {tab === "Notes" && <Notes organizationId={organizationId} callId={call.call_id} notes={detail?.notes ?? null} mayWrite={scopes.has("calls:annotate")} reload={reload} />}
       </div>
-      <Actions call={call} organizationId={organizationId} scopes={scopes} isStale={isStale} now={now} showNotes={() => setTab("Notes")} />
+      <Actions call={call} organizationId={organizationId} scopes={scopes} isStale={isStale} now={now} showNotes={showNotes} />
     </aside>
   );
 }

@@ -1,15 +1,19 @@
 /** The board as the table shows it: which calls, in which order, each with its alarms. */
 
 import type { Board } from "../live/board.ts";
-import type { BoardCall, LiveIncident } from "../live/protocol.ts";
+import type { Actor, BoardCall, LiveIncident } from "../live/protocol.ts";
+import { actorsByCall } from "../presence/words.ts";
 import { incidentsByCall, SEVERITIES } from "./alarms.ts";
 import { ageMs } from "./facts.ts";
 import { type Filters, matches } from "./filters.ts";
+import { compared, type Sort, sortValue, WORST_FIRST } from "./sorting.ts";
 
 export interface CallRow {
   call: BoardCall;
   /** Open ones, worst first. */
   incidents: readonly LiveIncident[];
+  /** Who gave it a command within the last minute. */
+  actor: Actor | null;
 }
 
 export interface Rows {
@@ -24,25 +28,27 @@ export interface Rows {
 
 const NO_INCIDENTS: readonly LiveIncident[] = [];
 
-export function rowsOf(board: Board, filters: Filters, now: number): Rows {
+export function rowsOf(board: Board, filters: Filters, now: number, sort: Sort = WORST_FIRST): Rows {
   const incidents = incidentsByCall(board);
+  const actors = actorsByCall(board.presence);
   const byId = new Map<string, CallRow>();
-  const shown: { id: string; rank: number; age: number }[] = [];
+  const shown: { id: string; value: number | string | null; rank: number; age: number }[] = [];
   const hidden = { calls: 0, critical: 0 };
   let total = 0;
   for (const call of board.calls.values()) {
-    const row = { call, incidents: incidents.get(call.call_id) ?? NO_INCIDENTS };
+    const row = { call, incidents: incidents.get(call.call_id) ?? NO_INCIDENTS, actor: actors.get(call.call_id) ?? null };
     byId.set(call.call_id, row);
     if (call.status === "ended") continue;
     total += 1;
     if (matches(call, filters, now, row.incidents.length > 0)) {
-      shown.push({ id: call.call_id, rank: rankOf(row), age: ageMs(call, now) });
+      const rank = rankOf(row);
+      shown.push({ id: call.call_id, value: sortValue(call, sort.key, rank, now), rank, age: ageMs(call, now) });
     } else {
       hidden.calls += 1;
       if (row.incidents[0]?.severity === "critical") hidden.critical += 1;
     }
   }
-  shown.sort((a, b) => b.rank - a.rank || b.age - a.age || (a.id < b.id ? -1 : 1));
+  shown.sort((a, b) => compared(a.value, b.value, sort.isDescending) || b.rank - a.rank || b.age - a.age || (a.id < b.id ? -1 : 1));
   return { byId, sorted: shown.map((each) => each.id), total, hidden };
 }
 

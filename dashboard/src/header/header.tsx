@@ -4,6 +4,9 @@ import type { ReactNode, RefObject } from "react";
 import type { PermittedOrganization, Session } from "../api/session.ts";
 import { timeOfDay } from "../calls/format.ts";
 import type { Liveness } from "../live/link.ts";
+import type { PresenceFrame } from "../live/protocol.ts";
+import { Watching } from "../presence/watching.tsx";
+import { subjectOf } from "../presence/words.ts";
 import { Menu } from "../shell/menu.tsx";
 import { replaceParams } from "../shell/router.ts";
 
@@ -14,6 +17,7 @@ export interface HeaderProps {
   kicker: string;
   session: Session;
   liveness: Liveness;
+  presence?: PresenceFrame | null;
   search?: SearchProps;
   showKeys?: () => void;
 }
@@ -23,7 +27,7 @@ export interface SearchProps {
   inputRef: RefObject<HTMLInputElement | null>;
 }
 
-export function Header({ organization, name, kicker, session, liveness, search, showKeys }: HeaderProps): ReactNode {
+export function Header({ organization, name, kicker, session, liveness, presence, search, showKeys }: HeaderProps): ReactNode {
   return (
     <header className="top">
       <div className="whose">
@@ -49,6 +53,7 @@ export function Header({ organization, name, kicker, session, liveness, search, 
           ?
         </button>
       )}
+      {presence && <Watching presence={presence} me={subjectOf(session.user)} />}
       <ConnectionChip liveness={liveness} />
     </header>
   );

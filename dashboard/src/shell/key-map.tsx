@@ -9,7 +9,7 @@ const KEYS: readonly [string, string][] = [
   ["/", "search"],
   ["f", "filters"],
   ["r", "apply the order that waits"],
-  ["1 … 5", "show live, waiting, stale, refused, with an alarm"],
+  ["1 … 9", "open a kept view"],
   ["0", "show all"],
   ["a", "acknowledge the first alarm, of the open call first"],
   ["m", "mute it for 15 minutes"],
@@ -18,7 +18,7 @@ const KEYS: readonly [string, string][] = [
   ["u", "mute or unmute the assistant"],
   ["x", "transfer"],
   ["e", "end: asks first"],
-  ["n", "notes"],
+  ["n", "write a note"],
   ["g", "the wallboard, and back"],
   ["?", "this map"],
 ];

@@ -1,12 +1,14 @@
 /** Every call that goes on: only rows in sight are drawn. The order stands still while somebody is at the table. */
 
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type ReactNode, useEffect, useRef } from "react";
+import { type CSSProperties, type ReactNode, useEffect, useRef } from "react";
 import type { Arranged } from "../calls/order.ts";
 import type { CallRow } from "../calls/rows.ts";
 import { useNarrow } from "../shell/narrow.ts";
 import { CallRowView } from "./call-row.tsx";
-import { COLUMNS } from "./columns.ts";
+import { nextSort, type Sort, sortText } from "../calls/sorting.ts";
+import { replaceParams } from "../shell/router.ts";
+import type { Column } from "./columns.ts";
 
 const ROW_HEIGHT = 52;
 const CARD_HEIGHT = 118;
@@ -14,6 +16,11 @@ const CARD_HEIGHT = 118;
 export interface CallsTableProps {
   arranged: Arranged;
   byId: ReadonlyMap<string, CallRow>;
+  columns: readonly Column[];
+  /** Somebody chose the columns: they are shown whatever room there is. */
+  isChosen: boolean;
+  sort: Sort;
+  me: string | null;
   now: number;
   openId: string | null;
   activeId: string | null;
@@ -23,7 +30,7 @@ export interface CallsTableProps {
   setAttended: (isAttended: boolean) => void;
 }
 
-export function CallsTable({ arranged, byId, now, openId, activeId, newIds, open, setAttended }: CallsTableProps): ReactNode {
+export function CallsTable({ arranged, byId, columns, isChosen, sort, me, now, openId, activeId, newIds, open, setAttended }: CallsTableProps): ReactNode {
   const scrollRef = useRef<HTMLDivElement>(null);
   const isNarrow = useNarrow();
   const height = isNarrow ? CARD_HEIGHT : ROW_HEIGHT;
@@ -60,13 +67,19 @@ export function CallsTable({ arranged, byId, now, openId, activeId, newIds, open
       onFocus={() => attend({ focus: true })}
       onBlur={(event) => attend({ focus: event.currentTarget.contains(event.relatedTarget) })}
     >
-      <div role="table" className="table" aria-label="Calls that go on, worst first, then oldest" aria-rowcount={shown.length + 1} aria-colcount={COLUMNS.length}>
+      <div
+        role="table"
+        className="table"
+        aria-label="Calls that go on"
+        aria-rowcount={shown.length + 1}
+        aria-colcount={columns.length}
+        data-chosen={isChosen}
+        style={isChosen ? ({ "--columns": columns.map((column) => column.width).join(" ") } as CSSProperties) : undefined}
+      >
         <div role="rowgroup" className="table-head">
           <div role="row" className="row" aria-rowindex={1}>
-            {COLUMNS.map((column) => (
-              <div key={column.key} role="columnheader" className={`c-${column.key} ${column.isNumber ? "number" : ""}`}>
-                {column.name}
-              </div>
+            {columns.map((column) => (
+              <ColumnHead key={column.key} column={column} sort={sort} />
             ))}
           </div>
         </div>
@@ -79,6 +92,8 @@ export function CallsTable({ arranged, byId, now, openId, activeId, newIds, open
                 <CallRowView
                   key={item.key}
                   row={row}
+                  columns={columns}
+                  me={me}
                   index={item.index}
                   top={item.start}
                   second={Math.floor(now / 1000)}
@@ -92,6 +107,27 @@ export function CallsTable({ arranged, byId, now, openId, activeId, newIds, open
           })}
         </div>
       </div>
+    </div>
+  );
+}
+
+function ColumnHead({ column: { key, name, isNumber, sort: by }, sort }: { column: Column; sort: Sort }): ReactNode {
+  const isSorted = by !== undefined && by === sort.key;
+  const resort = (): void => {
+    if (by === undefined) return;
+    const text = sortText(nextSort(sort, by));
+    replaceParams((params) => (text === null ? params.delete("sort") : params.set("sort", text)));
+  };
+  return (
+    <div role="columnheader" className={`c-${key} ${isNumber ? "number" : ""}`} aria-sort={isSorted ? (sort.isDescending ? "descending" : "ascending") : undefined}>
+      {by === undefined ? (
+        name
+      ) : (
+        <button type="button" className="link" onClick={resort}>
+          {name}
+          {isSorted && <span aria-hidden="true">{sort.isDescending ? " ↓" : " ↑"}</span>}
+        </button>
+      )}
     </div>
   );
 }

@@ -1,20 +1,51 @@
-/** The columns of the table. Their widths stand in table.css. */
+/** The columns of the table. Those shown by default have their widths in table.css, by the room there is; chosen ones bring theirs. */
+
+import type { SortKey } from "../calls/sorting.ts";
 
 export interface Column {
   key: string;
   name: string;
   isNumber?: boolean;
+  sort?: SortKey;
+  width: string;
 }
 
 export const COLUMNS: readonly Column[] = [
-  { key: "state", name: "State" },
-  { key: "caller", name: "Caller" },
-  { key: "assistant", name: "Assistant" },
-  { key: "age", name: "Age", isNumber: true },
-  { key: "silence", name: "Silence", isNumber: true },
-  { key: "said", name: "Last said" },
-  { key: "latency", name: "Latency p95", isNumber: true },
-  { key: "tools", name: "Tools", isNumber: true },
-  { key: "cost", name: "Cost", isNumber: true },
-  { key: "evidence", name: "Evidence" },
+  { key: "state", name: "State", sort: "state", width: "164px" },
+  { key: "caller", name: "Caller", sort: "caller", width: "minmax(140px, 1.2fr)" },
+  { key: "assistant", name: "Assistant", sort: "assistant", width: "minmax(90px, 0.8fr)" },
+  { key: "age", name: "Age", isNumber: true, sort: "age", width: "66px" },
+  { key: "silence", name: "Silence", isNumber: true, sort: "silence", width: "108px" },
+  { key: "said", name: "Last said", width: "minmax(160px, 2.6fr)" },
+  { key: "latency", name: "Latency p95", isNumber: true, sort: "latency", width: "92px" },
+  { key: "tools", name: "Tools", isNumber: true, sort: "tools", width: "92px" },
+  { key: "cost", name: "Cost", isNumber: true, sort: "cost", width: "74px" },
+  { key: "evidence", name: "Evidence", sort: "evidence", width: "124px" },
 ];
+
+export const OPTIONAL: readonly Column[] = [
+  { key: "campaign", name: "Campaign", width: "120px" },
+  { key: "id", name: "Call id", width: "minmax(120px, 1fr)" },
+];
+
+const ALL = [...COLUMNS, ...OPTIONAL];
+/** Who calls opens the call: without it a row could not be reached. */
+export const ALWAYS = "caller";
+
+/** The columns somebody chose, in the table's order; null while nobody did. */
+export function chosenColumns(params: URLSearchParams): readonly Column[] | null {
+  const asked = params.get("columns");
+  if (!asked) return null;
+  const keys = new Set([...asked.split(","), ALWAYS]);
+  return ALL.filter((column) => keys.has(column.key));
+}
+
+/** What the address says once a column was put in or out; null for those shown by default. */
+export function columnsText(shown: readonly Column[], key: string): string | null {
+  const keys = new Set(shown.map((column) => column.key));
+  if (!keys.delete(key)) keys.add(key);
+  const next = ALL.filter((column) => keys.has(column.key)).map((column) => column.key);
+  return next.join() === COLUMNS.map((column) => column.key).join() ? null : next.join();
+}
+
+export { ALL as ALL_COLUMNS };

@@ -5,19 +5,27 @@ import { type CallRow, type Rows } from "../calls/rows.ts";
 import { chipsOf, FILTER_NAMES, type FilterName, type Filters } from "../calls/filters.ts";
 import { counted, words } from "../calls/format.ts";
 import { replaceParams } from "../shell/router.ts";
+import { ColumnMenu } from "./column-menu.tsx";
+import type { Column } from "./columns.ts";
+import type { KeptViews } from "./kept-views.ts";
+import { ViewMenu } from "./view-menu.tsx";
 
 export interface FilterBarProps {
   filters: Filters;
   rows: Rows;
   changes: number;
   apply: () => void;
+  kept: KeptViews;
+  columns: readonly Column[];
+  /** Saves the calls of the table as a file. */
+  save: () => void;
 }
 
 export function setFilter(name: FilterName, value: string | null): void {
   replaceParams((params) => (value ? params.set(name, value) : params.delete(name)));
 }
 
-export function FilterBar({ filters, rows, changes, apply }: FilterBarProps): ReactNode {
+export function FilterBar({ filters, rows, changes, apply, kept, columns, save }: FilterBarProps): ReactNode {
   const chips = chipsOf(filters);
   const { calls: hidden, critical } = rows.hidden;
   return (
@@ -25,7 +33,12 @@ export function FilterBar({ filters, rows, changes, apply }: FilterBarProps): Re
       <h2 id="calls-title">
         Now <span className="count" id="calls-count">{rows.total}</span>
       </h2>
+      <ViewMenu kept={kept} />
       <FilterChoices filters={filters} rows={rows.byId} />
+      <ColumnMenu shown={columns} />
+      <button type="button" onClick={save} title="The calls of the table as a file">
+        CSV
+      </button>
       {chips.map(({ name, text }) => (
         <button key={name} type="button" className="filter-chip" aria-label={`Remove the filter: ${text}`} onClick={() => setFilter(name, null)}>
           {text} <span aria-hidden="true">×</span>
