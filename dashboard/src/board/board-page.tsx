@@ -77,6 +77,12 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
     if (openId !== null) openCall(next);
   };
   const close = (): void => {
+    const dropped = document.querySelector<HTMLDetailsElement>(".drop[open]");
+    if (dropped) {
+      dropped.open = false;
+      dropped.querySelector("summary")?.focus();
+      return;
+    }
     if (openId === null) return;
     openCall(null);
     document.querySelector<HTMLElement>(`[data-open="${CSS.escape(openId)}"]`)?.focus();
@@ -164,7 +170,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           <TileSkeleton />
         )}
         <section className="calls" aria-labelledby="calls-title">
-          <FilterBar filters={filters} rows={rows} changes={order.changes} apply={apply} kept={kept} columns={columns ?? COLUMNS} save={save} />
+          <FilterBar filters={filters} rows={rows} changes={order.changes} isFirst={isFirst} apply={apply} kept={kept} columns={columns ?? COLUMNS} save={save} />
           {said && (
             <p className={said.isFault ? "fault" : "note"} role={said.isFault ? "alert" : "status"} id="said">
               {said.text}

@@ -8,7 +8,7 @@ import { nameOf, watchingCount } from "./words.ts";
 export function Watching({ presence, me }: { presence: PresenceFrame; me: string | null }): ReactNode {
   const count = watchingCount(presence);
   return (
-    <details className="drop watching" id="watching">
+    <details className="drop watching" id="watching" name="drop">
       <summary>
         {count} watching
       </summary>

@@ -10,7 +10,7 @@ export function ColumnMenu({ shown }: { shown: readonly Column[] }): ReactNode {
     replaceParams((params) => (text === null ? params.delete("columns") : params.set("columns", text)));
   };
   return (
-    <details className="drop" id="columns">
+    <details className="drop" id="columns" name="drop">
       <summary>Columns</summary>
       <div className="drop-body" role="group" aria-label="Columns">
         {ALL_COLUMNS.map(({ key, name }) => (

@@ -14,6 +14,8 @@ export interface FilterBarProps {
   filters: Filters;
   rows: Rows;
   changes: number;
+  /** Nothing is known yet: a count would be a guess. */
+  isFirst: boolean;
   apply: () => void;
   kept: KeptViews;
   columns: readonly Column[];
@@ -25,18 +27,18 @@ export function setFilter(name: FilterName, value: string | null): void {
   replaceParams((params) => (value ? params.set(name, value) : params.delete(name)));
 }
 
-export function FilterBar({ filters, rows, changes, apply, kept, columns, save }: FilterBarProps): ReactNode {
+export function FilterBar({ filters, rows, changes, isFirst, apply, kept, columns, save }: FilterBarProps): ReactNode {
   const chips = chipsOf(filters);
   const { calls: hidden, critical } = rows.hidden;
   return (
     <div className="filter-bar">
       <h2 id="calls-title">
-        Now <span className="count" id="calls-count">{rows.total}</span>
+        Now <span className="count" id="calls-count">{isFirst ? "" : rows.total}</span>
       </h2>
       <ViewMenu kept={kept} />
       <FilterChoices filters={filters} rows={rows.byId} />
       <ColumnMenu shown={columns} />
-      <button type="button" onClick={save} title="The calls of the table as a file">
+      <button type="button" className="csv" id="csv" disabled={isFirst} onClick={save} title="The calls of the table as a file">
         CSV
       </button>
       {chips.map(({ name, text }) => (

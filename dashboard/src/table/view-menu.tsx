@@ -11,7 +11,7 @@ export function ViewMenu({ kept: { views, open, keep, remove } }: { kept: KeptVi
   const here = viewQuery(params);
   const shown = views.find((view) => view.query === here);
   return (
-    <details className="drop" id="views">
+    <details className="drop" id="views" name="drop">
       <summary>{shown ? `View: ${shown.name}` : here ? "View: not kept" : "Views"}</summary>
       <div className="drop-body">
         <ul>

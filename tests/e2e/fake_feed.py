@@ -1,0 +1,77 @@
+"""A live feed that a test tells frame by frame, in the place of the hub: for states that no running hub comes to at will."""
+
+import json
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.async_api import Page, WebSocketRoute
+
+LIVE: Final = re.compile(r"/live/")
+FRAMES: Final = Path(__file__).parents[1] / "fixtures" / "board_frames.json"
+SNAPSHOT: Final[dict[str, Any]] = next(
+    step["frame"] for step in json.loads(FRAMES.read_bytes())["steps"] if step["does"] == "snapshot"
+)
+
+
+def iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def a_board_call(call_id: str, at: datetime, **told: Any) -> dict[str, Any]:
+    """A call as a snapshot has it, talked since `at`."""
+    plain = SNAPSHOT["state"]["calls"][0]
+    began = dict.fromkeys(("created_at", "ringing_at", "answered_at", "evidence_at"), iso(at))
+    return {**plain, **began, "call_id": call_id, "status": "in-progress", "utterances": [], **told}
+
+
+class FakeFeed:
+    """What it sends follows on from what it sent, as a hub's frames do."""
+
+    def __init__(self, calls: Iterable[dict[str, Any]] = (), **counters: Any) -> None:
+        self.calls = list(calls)
+        self.n = 0
+        live = {"live": len(self.calls)}
+        self.counters: dict[str, Any] = {**SNAPSHOT["state"]["counters"], **live, **counters}
+        self._socket: WebSocketRoute | None = None
+        self.missed: list[dict[str, Any]] = []
+        """Events that are told to whoever comes back, in one frame."""
+
+    async def install(self, page: Page) -> None:
+        """From the page's next connection on."""
+        await page.route_web_socket(LIVE, self._open)
+
+    def _open(self, socket: WebSocketRoute) -> None:
+        self._socket = socket
+        if "after=" in socket.url:
+            missed, self.missed = self.missed, []
+            self.tell(*missed)
+            return
+        state = {**SNAPSHOT["state"], "calls": self.calls, "counters": self.counters, "incidents": []}
+        self.send({"type": "snapshot", "position": f"1-{self.n}", "reason": "first", "state": state})
+        self.beat()
+
+    def send(self, frame: dict[str, Any]) -> None:
+        if self._socket is not None:
+            self._socket.send(json.dumps(frame))
+
+    def tell(self, *events: dict[str, Any]) -> None:
+        before, self.n = self.n, self.n + len(events)
+        self.send({"type": "events", "position": f"1-{self.n}", "after": f"1-{before}", "events": list(events)})
+
+    def beat(self, *, current: bool = True) -> None:
+        now = iso(datetime.now(UTC))
+        self.send({"type": "heartbeat", "position": f"1-{self.n}", "time": now, "current": current})
+
+    def present(self, *names: str, acting: Iterable[dict[str, Any]] = ()) -> None:
+        now = iso(datetime.now(UTC))
+        watching = [{"subject": f"user:{name}", "name": name, "since": now, "sockets": 1} for name in names]
+        self.send({"type": "presence", "watching": watching, "more": 0, "acting": list(acting)})
+
+    async def cut(self) -> None:
+        """End the connection as a network does that went away."""
+        if self._socket is not None:
+            await self._socket.close(code=1012)
+            self._socket = None
