@@ -1,4 +1,4 @@
-"""A live feed that a test tells frame by frame, in the place of the hub: for states that no running hub comes to at will."""
+"""A live feed that a test tells frame by frame, in place of the hub: for states that no hub comes to at will."""
 
 import json
 import re

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,8 @@ CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-bro
 PATIENCE_MS: Final = PATIENCE_SECONDS * 1000
 AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+KEYS: Final = 100
+CHANGES_PER_SECOND: Final = 200
 Shot: TypeAlias = Callable[[str], Awaitable[None]]
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
@@ -146,8 +149,12 @@ async def test_a_board_that_was_cut_off_says_so_stands_still_and_catches_up(page
 
     feed.missed = [{"type": "call-removed", "call_id": f"gone-{n}"} for n in range(8)]
     await page.unroute("**/live-tickets")
-    await page.clock.run_for(30_000)
-    await expect(page.locator(".banner[data-kind=good]")).to_have_text("Caught up: 8 events.")
+    caught_up = page.locator(".banner[data-kind=good]")
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        # In steps shorter than it is shown for: the answers it waits for come in real time.
+        while await caught_up.count() == 0:
+            await page.clock.run_for(500)
+    await expect(caught_up).to_have_text("Caught up: 8 events.")
     await shot("reconnected")
 
 
@@ -180,7 +187,10 @@ async def test_full_slots_lead_to_the_calls_that_hold_them(page: Page, shot: Sho
     since = iso(datetime.now(UTC))
     held = {"state": "live", "since": since, "evidence": "confirmed", "evidence_at": since}
     ledger = {
-        **{"limit": 2, "in_use": 2, "reserved": 0, "minutes": {"cap": 10, "policy": "block-outbound", "used": 1}},
+        "limit": 2,
+        "in_use": 2,
+        "reserved": 0,
+        "minutes": {"cap": 10, "policy": "block-outbound", "used": 1},
         "slots": [{**held, "call_id": f"call-{n}"} for n in range(2)],
     }
     await page.route("**/slots", answering(ledger))
@@ -275,6 +285,7 @@ async def test_a_session_that_ended_is_renewed_in_place(page: Page, stack: Runni
     await page.request.post("/logout")
     await page.locator("#organization").click()
     await expect(page.locator("#expired")).to_be_visible(timeout=PATIENCE_MS)
+    await expect(page.locator("#link")).to_have_attribute("data-state", "stale")
     await shot("expired")
     link = json.loads(stack.data.dev_file.read_bytes())["dashboard_login_url"]
     await page.get_by_label("Sign-in link").fill(link)
@@ -308,42 +319,46 @@ async def test_the_board_can_be_used_by_everybody(page: Page) -> None:
 async def test_five_thousand_rows_at_two_hundred_changes_a_second_take_keys(
     page: Page, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Prints how long a key waits for its paint."""
+    """Prints how long a key waits for its paint, from when the browser had it: what keeps the page busy counts."""
     feed = FakeFeed(some_calls(5_000))
     await show(page, feed)
     await expect(page.locator("#calls-count")).to_have_text("5000")
+    await page.evaluate(
+        """() => {
+            window.waits = [];
+            addEventListener("keydown", (event) => requestAnimationFrame(() => setTimeout(
+                () => window.waits.push(performance.now() - event.timeStamp))), { capture: true });
+        }"""
+    )
+    begun = time.monotonic()
+
+    def say(call_id: str, text: str) -> None:
+        now = iso(datetime.now(UTC))
+        told = {"role": "user", "text": text, "final": True, "at": now}
+        feed.tell({"type": "utterance", "call_id": call_id, "evidence_at": now, "utterance": told})
 
     async def change() -> None:
-        n = 0
         while True:
-            now = iso(datetime.now(UTC))
-            for _ in range(4):
-                told = {"role": "user", "text": f"Sentence {n}.", "final": True, "at": now}
-                event = {"type": "utterance", "call_id": f"call-{n * 7 % 5_000}", "evidence_at": now, "utterance": told}
-                feed.tell(event)
-                n += 1
-            await asyncio.sleep(0.02)  # the pace of what is fed, not a wait
+            for n in range(feed.n, int((time.monotonic() - begun) * CHANGES_PER_SECOND)):
+                say(f"call-{n * 7 % 5_000}", f"Sentence {n}.")
+            await asyncio.sleep(0.01)  # the pace of what is fed, not a wait
 
     changing = asyncio.create_task(change())
     try:
-        waits = await page.evaluate(
-            """async () => {
-                const waits = [];
-                for (let n = 0; n < 60; n += 1) {
-                    const begun = performance.now();
-                    dispatchEvent(new KeyboardEvent("keydown", { key: n % 2 ? "k" : "j", bubbles: true }));
-                    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-                    waits.push(performance.now() - begun);
-                    await new Promise((done) => setTimeout(done, 40 + (n * 37) % 90));
-                }
-                return waits.sort((a, b) => a - b);
-            }"""
-        )
+        for n in range(KEYS):
+            await page.keyboard.press("k" if n % 4 == 3 else "j")
+            await asyncio.sleep((20 + n * 37 % 90) / 1000)  # a hand's pace, never in step with what is fed
+        await page.wait_for_function(f"waits.length === {KEYS}")
     finally:
         changing.cancel()
+    rate = feed.n / (time.monotonic() - begun)
+    waits = sorted(await page.evaluate("waits"))
+    p50, p95, most = waits[KEYS // 2], waits[KEYS * 95 // 100], waits[-1]
     with capsys.disabled():
-        sys.stdout.write(
-            f"\nkey to paint, 5,000 rows: p50 {waits[30]:.0f} ms, p95 {waits[56]:.0f} ms, {feed.n} changes\n"
-        )
-    await expect(page.locator(".table-body .row[data-active=true]")).to_have_count(1)
-    assert feed.n > 0
+        figures = f"p50 {p50:.0f} ms, p95 {p95:.0f} ms, most {most:.0f} ms of {KEYS} keys; {rate:.0f} changes/s"
+        sys.stdout.write(f"\nkey to paint, 5,000 rows: {figures}\n")
+    active = page.locator(".table-body .row[data-active=true]")
+    call_id = await active.get_attribute("data-call")
+    assert call_id is not None
+    say(call_id, "The last of all.")
+    await expect(active).to_contain_text("The last of all.")

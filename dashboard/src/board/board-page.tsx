@@ -40,7 +40,7 @@ const openCall = (callId: string | null): void => replaceParams((params) => (cal
 
 export function BoardPage({ organization, session, isExpired }: PageProps): ReactNode {
   const { board, link, over, refused } = useLive();
-  const { now, liveness } = useClock(link);
+  const { now, liveness } = useClock(link, isExpired);
   const { params } = useRoute();
   const filters = useMemo(() => filtersOf(params), [params]);
   const sort = useMemo(() => sortOf(params), [params]);
@@ -198,7 +198,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           <EndedTray calls={board.calls.values()} now={now} openCall={open} />
         </div>
       </main>
-      {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} me={me} isStale={isStale} close={close} />}
+      {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} skewMs={link.skewMs} me={me} isStale={isStale} close={close} />}
       {showsSlots && ledger && (
         <SlotsDialog ledger={ledger} refusedToday={board.counters?.today.refused ?? 0} calls={board.calls} now={now} openCall={open} showRefused={() => setFilter("show", "refused")} close={() => setShowsSlots(false)} />
       )}

@@ -108,7 +108,7 @@ export interface EmptyTableProps {
 
 /** No call is there to be shown: because a filter hides them, because there is none, or because none ever came. */
 export function EmptyTable({ hidden, path, heardAt, localNow, mayCall, maySetUp }: EmptyTableProps): ReactNode {
-  if (hidden > 0) return <p className="empty">No call matches. {counted(hidden, "call")} stand behind the filter.</p>;
+  if (hidden > 0) return <p className="empty">No call matches. {counted(hidden, "call")} {hidden === 1 ? "stands" : "stand"} behind the filter.</p>;
   if (path.proof === "unproven") {
     return (
       <div className="empty" id="empty" data-proof="unproven">

@@ -13,6 +13,8 @@ export interface ActionsProps {
   scopes: ReadonlySet<string>;
   isStale: boolean;
   now: number;
+  /** Server's clock minus ours: the board's own time stands still while it is stale. */
+  skewMs: number;
   showNotes: () => void;
 }
 
@@ -26,7 +28,7 @@ const FORMS: Readonly<Record<Form, { label: string; hint: string; button: string
   transfer: { label: "Transfer to", hint: "A number such as +4930123456, or sip:somebody@example.com.", button: "Transfer" },
 };
 
-export function Actions({ call, organizationId, scopes, isStale, now, showNotes }: ActionsProps): ReactNode {
+export function Actions({ call, organizationId, scopes, isStale, now, skewMs, showNotes }: ActionsProps): ReactNode {
   const [form, setForm] = useState<Form | null>(null);
   const [text, setText] = useState("");
   const [isEnding, setIsEnding] = useState(false);
@@ -40,11 +42,12 @@ export function Actions({ call, organizationId, scopes, isStale, now, showNotes 
   const isReady = mayControl && isTalking(call);
 
   const send = async (command: Command): Promise<void> => {
+    const askedAt = Date.now() + skewMs;
     setIsSending(true);
     setOutcome(null);
     try {
       const result = await commandCall(organizationId, call.call_id, command);
-      setOutcome(result.result === "already_ended" ? { kind: "raced", askedAt: now } : { kind: "done", text: resultWords(result) });
+      setOutcome(result.result === "already_ended" ? { kind: "raced", askedAt } : { kind: "done", text: resultWords(result) });
       setForm(null);
       setText("");
       setIsEnding(false);

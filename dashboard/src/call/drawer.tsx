@@ -21,6 +21,8 @@ export interface DrawerProps {
   organizationId: string;
   scopes: ReadonlySet<string>;
   now: number;
+  /** Server's clock minus ours. */
+  skewMs: number;
   /** Whom presence calls whoever looks. */
   me: string | null;
   /** The board is behind: what is done goes through all the same. */
@@ -31,7 +33,7 @@ export interface DrawerProps {
 const TABS = ["Transcript", "Timeline", "Facts", "Notes"] as const;
 type Tab = (typeof TABS)[number];
 
-export function Drawer({ row, organizationId, scopes, now, me, isStale, close }: DrawerProps): ReactNode {
+export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, close }: DrawerProps): ReactNode {
   const { call, incidents, actor } = row;
   const [tab, setTab] = useState<Tab>("Transcript");
   const { detail, fault, reload } = useCallDetail(organizationId, call.call_id, call.version);
@@ -109,7 +111,7 @@ export function Drawer({ row, organizationId, scopes, now, me, isStale, close }:
         )}
         {tab === "Notes" && <Notes organizationId={organizationId} callId={call.call_id} notes={detail?.notes ?? null} mayWrite={scopes.has("calls:annotate")} reload={reload} />}
       </div>
-      <Actions call={call} organizationId={organizationId} scopes={scopes} isStale={isStale} now={now} showNotes={showNotes} />
+      <Actions call={call} organizationId={organizationId} scopes={scopes} isStale={isStale} now={now} skewMs={skewMs} showNotes={showNotes} />
     </aside>
   );
 }

@@ -119,9 +119,11 @@ export interface Clock {
   liveness: Liveness;
 }
 
-export function useClock(link: Link): Clock {
+/** `isStopped`: nothing comes any more, so the board stands at what was last heard, without waiting to be stale. */
+export function useClock(link: Link, isStopped = false): Clock {
   const tick = useTick(1_000);
   // A frame may be newer than the last tick.
   const now = Math.max(tick, link.heardAt ?? 0);
+  if (isStopped && link.heardAt !== null) return { now: link.heardAt + link.skewMs, liveness: { state: "stale", sinceAt: link.heardAt } };
   return { now: boardTime(link, now), liveness: livenessOf(link, now) };
 }

@@ -48,7 +48,7 @@ function Shown({ page, ...props }: PageProps & { page: Page | undefined }): Reac
 /** Apart from the page: it ticks each second. */
 function LiveHeader({ organization, session, isExpired, kicker }: PageProps & { kicker: string }): ReactNode {
   const { board, link, refused } = useLive();
-  const { liveness } = useClock(link);
+  const { liveness } = useClock(link, isExpired);
   return (
     <>
       <Header organization={organization} kicker={kicker} session={session} liveness={liveness} presence={board.presence} />
