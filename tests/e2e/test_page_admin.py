@@ -107,7 +107,8 @@ async def test_an_endpoint_is_made_told_of_a_call_and_told_again(page: Page, pro
     sent = page.locator("#replays tr", has_text=name)
     await expect(sent).to_contain_text("sent again: 1 delivery", timeout=PATIENCE_MS)
     told = (await asyncio.to_thread(product.get, "deliveries", integration_id=await endpoint_id(product, name))).json()
-    assert [(each["call_id"], each["attempts"]) for each in told["deliveries"]] == [(call.call_id, 2)]
+    # Of a call that ended before it is told, too, if it is processed only now.
+    assert [each["attempts"] for each in told["deliveries"] if each["call_id"] == call.call_id] == [2]
 
     await row.get_by_role("button", name=f"Switch off {name}").click()
     await expect(row).to_contain_text("Somebody switched it off")

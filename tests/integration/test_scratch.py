@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -26,7 +27,11 @@ def begin_session(parent: Path) -> tuple[subprocess.Popen[str], Path, psutil.Pro
     )
     assert session.stdout is not None
     folder, pid = session.stdout.readline().split()
-    return session, Path(folder), psutil.Process(int(pid))
+    server = psutil.Process(int(pid))
+    # It has been asked for, but the kernel may not have put its environment where it is read.
+    while not server.environ():
+        time.sleep(0.001)
+    return session, Path(folder), server
 
 
 def test_the_next_session_ends_what_a_killed_one_left(tmp_path: Path) -> None:

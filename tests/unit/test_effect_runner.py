@@ -98,7 +98,7 @@ async def test_what_is_committed_while_a_signal_is_under_way_takes_its_own() -> 
     assert sorted(each.effect for each in outside.confirmed) == ["ended", "seen"]
 
 
-@pytest.mark.parametrize(("attempts", "delay_ms"), [((0, 3), 1_000), ((4, 6), 16_000), ((20, 20), 60_000)])
+@pytest.mark.parametrize(("attempts", "delay_ms"), [((0, 3), 1_000), ((3, 6), 8_000), ((20, 20), 15_000)])
 async def test_what_fails_together_waits_together(attempts: tuple[int, int], delay_ms: int) -> None:
     outside = Outside()
     outside.away = True
