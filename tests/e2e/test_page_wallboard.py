@@ -47,7 +47,8 @@ class Wire:
     def _opened(self, page: WebSocketRoute) -> None:
         self._sockets.append(page)
         self.asked.append(page.url)
-        self.latest = latest = []
+        latest: list[str] = []
+        self.latest = latest
         hub = page.connect_to_server()
 
         def passed(told: str | bytes) -> None:
