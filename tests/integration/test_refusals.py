@@ -1,15 +1,18 @@
 """Refused webhooks are counted once, whatever Postgres does meanwhile, and forgotten after 90 days."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from storage import refusals as refusals_module
 from storage.errors import StorageUnavailableError
-from storage.postgres import Pool, close_pool, open_pool
+from storage.postgres import Pool, close_pool, fetch, open_pool
 from storage.provisioning import add_organization
 from storage.refusals import Refusals
 from storage.statements import statement
@@ -69,6 +72,50 @@ async def test_what_postgres_did_not_take_is_told_later(
     assert [count for _, count in await counted(pool, organization_id)] == [2]
 
 
+async def test_what_postgres_refuses_ends_no_counting(
+    pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals_module, "EVERY_SECONDS", 0.01)
+    refusals, taken, tries = Refusals(pool), asyncio.Event(), iter(range(2))
+
+    async def refused_once(*arguments: Any) -> None:
+        if next(tries) == 0:
+            raise asyncpg.ForeignKeyViolationError("an organization was deleted just then")
+        await fetch(*arguments)
+        taken.set()
+
+    monkeypatch.setattr(refusals_module, "fetch", refused_once)
+    refusals.start()
+    refusals.count(organization_id, at=AT)
+    async with asyncio.timeout(20):
+        await taken.wait()
+    await refusals.close()
+    assert [count for _, count in await counted(pool, organization_id)] == [1]
+
+
+async def test_what_is_on_its_way_when_it_is_closed_is_written_once(
+    pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals_module, "EVERY_SECONDS", 0.01)
+    refusals, under_way, goes_on = Refusals(pool), asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments: Any) -> object:
+        under_way.set()
+        await goes_on.wait()
+        return await fetch(*arguments)
+
+    monkeypatch.setattr(refusals_module, "fetch", slow)
+    refusals.start()
+    refusals.count(organization_id, at=AT)
+    async with asyncio.timeout(20):
+        await under_way.wait()
+        closing = asyncio.create_task(refusals.close())
+        await asyncio.sleep(0)
+        goes_on.set()
+        await closing
+    assert [count for _, count in await counted(pool, organization_id)] == [1]
+
+
 async def test_an_organization_that_is_gone_keeps_no_other_from_being_counted(pool: Pool, organization_id: str) -> None:
     refusals = Refusals(pool)
     refusals.count(str(uuid4()), at=AT)
@@ -87,6 +134,33 @@ async def test_a_flood_of_organizations_takes_a_bounded_room(
     refusals.count(organization_id, at=AT)
     await refusals.close()
     assert [count for _, count in await counted(pool, organization_id)] == [2]
+
+
+async def test_the_room_stays_bounded_while_postgres_is_away(
+    pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals_module, "_MOST_ORGANIZATIONS", 1)
+    refusals = Refusals(pool)
+    refusals.count(organization_id, at=AT)
+
+    async def away(*_arguments: object) -> None:
+        refusals.count(str(uuid4()), at=AT)
+        raise StorageUnavailableError("Postgres is away")
+
+    told: list[Sequence[UUID]] = []
+
+    async def noted(of: Pool, name: str, organizations: Sequence[UUID], *arguments: object) -> None:
+        told.append(organizations)
+        await fetch(of, name, organizations, *arguments)
+
+    with monkeypatch.context() as without:
+        without.setattr(refusals_module, "fetch", away)
+        await refusals.write()
+        await refusals.write()
+        without.setattr(refusals_module, "fetch", noted)
+        await refusals.close()
+    assert told == [[UUID(organization_id)]]
+    assert [count for _, count in await counted(pool, organization_id)] == [1]
 
 
 async def test_old_ones_are_dropped(pool: Pool, organization_id: str) -> None:
