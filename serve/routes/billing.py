@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter
 
 from serve.auth import Caller, GuardedRoute, permits
@@ -27,6 +28,8 @@ from workflows.subscriptions import ask_for_subscription
 from workflows.vendors.stripe_api import StripeApi
 
 router = APIRouter(route_class=GuardedRoute, tags=["billing"], prefix="/v1/organizations/{organization_id}/billing")
+
+log = structlog.get_logger(__name__)
 
 _READS: Final = permits("billing:read")
 _WRITES: Final = permits("billing:write")
@@ -135,7 +138,10 @@ async def _paying(services: Services) -> AsyncGenerator[StripeApi]:
     try:
         yield services.provider.stripe
     except WrongAccountError as wrong:
-        raise ConflictError(f"The key of the payment provider's is of another account: {wrong}.") from wrong
+        log.error("the payment provider's key is of another account", reason=str(wrong))
+        raise TemporarilyUnavailableError(
+            "The key for the payment provider is of another account; only the operator can mend that."
+        ) from wrong
     except ProviderUnavailableError as away:
         raise TemporarilyUnavailableError("The payment provider does not answer. Try again shortly.") from away
     except (RefusedError, AbsentError) as refused:
