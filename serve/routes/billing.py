@@ -138,7 +138,7 @@ async def _paying(services: Services) -> AsyncGenerator[StripeApi]:
     try:
         yield services.provider.stripe
     except WrongAccountError as wrong:
-        log.error("the payment provider's key is of another account", reason=str(wrong))
+        log.exception("the payment provider's key is of another account")
         raise TemporarilyUnavailableError(
             "The key for the payment provider is of another account; only the operator can mend that."
         ) from wrong
