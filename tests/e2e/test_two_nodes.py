@@ -1,6 +1,7 @@
 """Two nodes joined by hand: the product's applications on both, and what goes on when one of them is lost."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -79,6 +80,7 @@ def all_on(cluster: LocalCluster, node: str) -> bool | None:
     return (recovered and applications == dict.fromkeys(APPLICATIONS, ("RUNNING", {node}))) or None
 
 
+@pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="belongs to make chaos: it starts a second cluster")
 @pytest.mark.timeout(1200)
 def test_two_nodes_beside_a_stack_share_the_work_and_one_goes_on_without_the_other(
     cluster: LocalCluster, stack: RunningStack
