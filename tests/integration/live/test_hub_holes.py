@@ -109,8 +109,10 @@ async def test_a_swallowed_frame_that_nothing_follows_is_missed_at_the_next_hear
         async for update in updates:
             if not isinstance(update, Received):
                 continue
-            told.append(f"{update.frame['type']} {update.applied}")
-            if told[-1] == "heartbeat heartbeat" and owner.n == 0:
+            said = f"{update.frame['type']} {update.applied}"
+            # A heartbeat more may come before the hub has read what it is to swallow.
+            told += [said] if told[-1:] != [said] else []
+            if said == "heartbeat heartbeat" and owner.n == 0:
                 leaky.swallows_next = True
                 await owner.call(1)
             if board.calls:
