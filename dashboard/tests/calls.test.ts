@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { filtersOf, matches } from "../src/calls/filters.ts";
 import { evidenceOf, isStale, silenceMs } from "../src/calls/facts.ts";
-import { clock, percent } from "../src/calls/format.ts";
+import { clock, percent, timeIn, timeOfDay } from "../src/calls/format.ts";
 import { hourOf, MINUTES } from "../src/calls/hour.ts";
 import { arranged } from "../src/calls/order.ts";
 import { rowsOf } from "../src/calls/rows.ts";
@@ -111,4 +111,9 @@ test("a frame that is not newer changes nothing", () => {
 
 test("what was not measured is a dash", () => {
   expect([percent(null), percent(0.5), clock(3_723_000)]).toEqual(["–", "50 %", "1:02:03"]);
+});
+
+test("a day begins at 0 o'clock", () => {
+  expect(timeIn("2026-03-01T00:05:11.000Z", "UTC")).toBe("00:05");
+  expect(timeOfDay(new Date(2026, 2, 1, 0, 5, 11).getTime())).toBe("00:05:11");
 });

@@ -1,6 +1,6 @@
 /** Moments as people read them. */
 
-import { NOTHING } from "../calls/format.ts";
+import { NOTHING, timeOfDay } from "../calls/format.ts";
 
 const STEPS: readonly [number, string][] = [
   [86_400_000, "d"],
@@ -28,7 +28,7 @@ export function dateTime(time: string | null, now = Date.now()): string {
   const at = new Date(time);
   const sameYear = at.getFullYear() === new Date(now).getFullYear();
   const day = at.toLocaleDateString([], { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) });
-  return `${day}, ${at.toLocaleTimeString([], { hour12: false })}`;
+  return `${day}, ${timeOfDay(at.getTime())}`;
 }
 
 /** A moment as `<input type="datetime-local">` holds it, in this machine's zone. */
