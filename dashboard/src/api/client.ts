@@ -39,6 +39,10 @@ export class Problem extends Error {
 /** Nobody is signed in any more: nothing is of use until somebody is. */
 export class SignedOut extends Error {
   override readonly name = "SignedOut";
+
+  constructor() {
+    super("Your session has ended: sign in again.");
+  }
 }
 
 /** No answer came: what became of a change is not known. */

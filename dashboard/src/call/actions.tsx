@@ -1,6 +1,7 @@
 /** What may be done to a call that goes on. What came of it is said here, in the provider's words where it refused. */
 
 import { type ReactNode, useEffect, useState } from "react";
+import { Once } from "../api/once.ts";
 import { isTalking } from "../calls/facts.ts";
 import type { BoardCall } from "../live/protocol.ts";
 import { useKeys } from "../shell/keys.ts";
@@ -36,6 +37,7 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
   const [isMuted, setIsMuted] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>(null);
   const [endAsked, setEndAsked] = useState(false);
+  const [once] = useState(() => new Once());
   const isEnded = call.status === "ended";
   const mayControl = scopes.has("calls:control") && !isEnded;
   const mayEnd = mayControl && scopes.has("calls:end");
@@ -46,7 +48,7 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
     setIsSending(true);
     setOutcome(null);
     try {
-      const result = await commandCall(organizationId, call.call_id, command);
+      const result = await once.run(command, (key) => commandCall(organizationId, call.call_id, command, key));
       setOutcome(result.result === "already_ended" ? { kind: "raced", askedAt } : { kind: "done", text: resultWords(result) });
       setForm(null);
       setText("");
@@ -76,7 +78,7 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
   useKeys({
     s: isReady ? () => choose("say") : undefined,
     w: isReady ? () => choose("whisper") : undefined,
-    u: isReady ? mute : undefined,
+    u: isReady && !isSending ? mute : undefined,
     x: isReady ? () => choose("transfer") : undefined,
     e: mayEnd ? () => setIsEnding(true) : undefined,
     n: showNotes,

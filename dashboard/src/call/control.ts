@@ -17,9 +17,9 @@ export interface ControlResult {
   result: "done" | "already_ended";
 }
 
-export function commandCall(organizationId: string, callId: string, command: Command): Promise<ControlResult> {
+export function commandCall(organizationId: string, callId: string, command: Command, key: string): Promise<ControlResult> {
   const path = organizationPath(organizationId, "calls", callId, "control");
-  return api<ControlResult>(path, { method: "POST", body: command, idempotencyKey: crypto.randomUUID() });
+  return api<ControlResult>(path, { method: "POST", body: command, idempotencyKey: key });
 }
 
 /** Where a call may go: a number in E.164 or a SIP address; null when it is neither. */

@@ -1,7 +1,8 @@
-/** What the API knows of one call beyond the board: read when it is opened, and again when its record changes. */
+/** What the API knows of one call beyond the board: read when it is opened, and again when its record changes or somebody signs in anew. */
 
 import { useCallback, useEffect, useState } from "react";
 import { api, organizationPath } from "../api/client.ts";
+import { useSession } from "../api/session.ts";
 import type { Turn } from "./lines.ts";
 
 export interface TimelineEntry {
@@ -42,7 +43,9 @@ export function useCallDetail(organizationId: string, callId: string, version: n
   const [told, setTold] = useState<{ detail: CallDetail | null; fault: string | null }>({ detail: null, fault: null });
   const [asked, setAsked] = useState(0);
   const isFirst = told.detail === null;
+  const isSignedIn = useSession().status === "signed-in";
   useEffect(() => {
+    if (!isSignedIn) return;
     const stopped = new AbortController();
     const read = async (): Promise<void> => {
       try {
@@ -60,12 +63,12 @@ export function useCallDetail(organizationId: string, callId: string, version: n
     };
     // `isFirst` only chooses the delay.
     // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [organizationId, callId, version, asked]);
+  }, [organizationId, callId, version, asked, isSignedIn]);
   const reload = useCallback(() => setAsked((n) => n + 1), []);
   return { ...told, reload };
 }
 
-export function addNote(organizationId: string, callId: string, text: string): Promise<CallNote> {
+export function addNote(organizationId: string, callId: string, text: string, key: string): Promise<CallNote> {
   const path = organizationPath(organizationId, "calls", callId, "notes");
-  return api<CallNote>(path, { method: "POST", body: { text }, idempotencyKey: crypto.randomUUID() });
+  return api<CallNote>(path, { method: "POST", body: { text }, idempotencyKey: key });
 }

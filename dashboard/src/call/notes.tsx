@@ -1,6 +1,7 @@
 /** What people wrote down about the call; it stays with it. */
 
 import { type ReactNode, useState } from "react";
+import { Once } from "../api/once.ts";
 import { timeOfDay } from "../calls/format.ts";
 import { addNote, type CallNote } from "./detail.ts";
 
@@ -16,11 +17,12 @@ export function Notes({ organizationId, callId, notes, mayWrite, reload }: Notes
   const [text, setText] = useState("");
   const [fault, setFault] = useState<string | null>(null);
   const [isSending, setIsSending] = useState(false);
+  const [once] = useState(() => new Once());
   const send = async (): Promise<void> => {
     setIsSending(true);
     setFault(null);
     try {
-      await addNote(organizationId, callId, text.trim());
+      await once.run(text.trim(), (key) => addNote(organizationId, callId, text.trim(), key));
       setText("");
       reload();
     } catch (error) {

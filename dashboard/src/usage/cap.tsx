@@ -2,6 +2,7 @@
 
 import { type ReactNode, useState } from "react";
 import { api, organizationPath } from "../api/client.ts";
+import { Once } from "../api/once.ts";
 import { useResource } from "../api/resource.ts";
 import { Loaded } from "../shell/states.tsx";
 import { type MinutesPolicy, POLICIES } from "./usage.ts";
@@ -120,13 +121,12 @@ interface GrantedMinutes {
 function GrantForm({ organizationId }: { organizationId: string }): ReactNode {
   const [minutes, setMinutes] = useState("60");
   const [reason, setReason] = useState("");
-  const [key, setKey] = useState(() => crypto.randomUUID());
+  const [once] = useState(() => new Once());
   const change = useChange();
   const grant = async (): Promise<string> => {
     const path = organizationPath(organizationId, "usage", "extra-minutes");
-    // Until it is answered the same key: asked twice, it is granted once.
-    const granted = await api<GrantedMinutes>(path, { method: "POST", body: { minutes: Number(minutes), reason: reason.trim() }, idempotencyKey: key });
-    setKey(crypto.randomUUID());
+    const body = { minutes: Number(minutes), reason: reason.trim() };
+    const granted = await once.run(body, (key) => api<GrantedMinutes>(path, { method: "POST", body, idempotencyKey: key }));
     setReason("");
     return `Granted. Beyond the cap of the month from ${granted.month}: ${granted.extra_minutes} minutes.`;
   };
