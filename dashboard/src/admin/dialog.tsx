@@ -1,6 +1,7 @@
 /** Dialogs: a form, a question before something that cannot be taken back, and a secret that is shown once. */
 
 import { type ReactNode, useEffect, useRef, useState } from "react";
+import { useModal } from "../shell/modal.ts";
 import type { Change } from "./change.ts";
 
 export interface DialogProps {
@@ -11,7 +12,7 @@ export interface DialogProps {
 
 export function Dialog({ title, close, children }: DialogProps): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => ref.current?.showModal(), []);
+  useModal(ref);
   return (
     <dialog ref={ref} className="admin-dialog" aria-labelledby="dialog-title" onClose={close}>
       <h2 id="dialog-title">{title}</h2>

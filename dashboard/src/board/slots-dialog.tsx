@@ -1,9 +1,10 @@
 /** Which calls hold the slots, how many were refused, and what is done beyond the limit. */
 
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useRef } from "react";
 import { callerOf } from "../calls/facts.ts";
 import { counted, since } from "../calls/format.ts";
 import type { BoardCall } from "../live/protocol.ts";
+import { useModal } from "../shell/modal.ts";
 import { policyWords, type SlotLedger } from "./slots.ts";
 
 export interface SlotsDialogProps {
@@ -18,7 +19,7 @@ export interface SlotsDialogProps {
 
 export function SlotsDialog({ ledger, refusedToday, calls, now, openCall, showRefused, close }: SlotsDialogProps): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => ref.current?.showModal(), []);
+  useModal(ref);
   const leave = (act: () => void) => (): void => {
     close();
     act();

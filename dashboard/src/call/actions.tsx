@@ -1,6 +1,6 @@
 /** What may be done to a call that goes on. What came of it is said here, in the provider's words where it refused. */
 
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useEffect, useRef, useState } from "react";
 import { Once } from "../api/once.ts";
 import { isTalking } from "../calls/facts.ts";
 import type { BoardCall } from "../live/protocol.ts";
@@ -83,8 +83,12 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
     e: mayEnd ? () => setIsEnding(true) : undefined,
     n: showNotes,
   });
+  const formBefore = useRef<Form | null>(null);
   useEffect(() => {
     if (form !== null) document.getElementById("action-text")?.focus();
+    // The form took the focus with it: it goes to the button that had opened it.
+    else if (formBefore.current !== null && document.activeElement === document.body) document.getElementById(`action-${formBefore.current}`)?.focus();
+    formBefore.current = form;
   }, [form]);
   const raced = isEnded && isEnding ? racedWords(call, now) : null;
   return (
@@ -135,16 +139,16 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
       {isEnded && !outcome && <p className="note">{endAsked ? "" : "The call is over: nothing can be done to it any more."}</p>}
       {mayControl && (
         <div className="buttons" role="group" aria-label="Actions">
-          <button type="button" disabled={!isReady} aria-pressed={form === "say"} onClick={() => choose("say")}>
+          <button type="button" id="action-say" disabled={!isReady} aria-pressed={form === "say"} onClick={() => choose("say")}>
             Say <kbd>S</kbd>
           </button>
-          <button type="button" disabled={!isReady} aria-pressed={form === "whisper"} onClick={() => choose("whisper")}>
+          <button type="button" id="action-whisper" disabled={!isReady} aria-pressed={form === "whisper"} onClick={() => choose("whisper")}>
             Whisper <kbd>W</kbd>
           </button>
           <button type="button" disabled={!isReady || isSending} aria-pressed={isMuted} onClick={mute}>
             {isMuted ? "Unmute" : "Mute"} AI <kbd>U</kbd>
           </button>
-          <button type="button" disabled={!isReady} aria-pressed={form === "transfer"} onClick={() => choose("transfer")}>
+          <button type="button" id="action-transfer" disabled={!isReady} aria-pressed={form === "transfer"} onClick={() => choose("transfer")}>
             Transfer <kbd>X</kbd>
           </button>
           {mayEnd && (

@@ -63,8 +63,9 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
             Last evidence: {words(call.evidence_kind)} {since(call.evidence_at, now)} ago · {evidenceOf(call, now)}
           </p>
           {actor && (
-            <p className="acting" role="status" id="acting">
-              {actingWords(actor, me)} {since(actor.at, now)} ago
+            <p className="acting" id="acting">
+              {/* Told anew only when somebody acts, not with each second. */}
+              <span role="status">{actingWords(actor, me)}</span> {since(actor.at, now)} ago
             </p>
           )}
         </div>

@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { callerOf } from "../calls/facts.ts";
 import type { BoardCall } from "../live/protocol.ts";
+import { useModal } from "../shell/modal.ts";
 
 export interface EndDialogProps {
   call: BoardCall;
@@ -17,10 +18,8 @@ export function EndDialog({ call, raced, isSending, cancel, end }: EndDialogProp
   const dialogRef = useRef<HTMLDialogElement>(null);
   const cancelRef = useRef<HTMLButtonElement>(null);
   const [reason, setReason] = useState("");
-  useEffect(() => {
-    dialogRef.current?.showModal();
-    cancelRef.current?.focus();
-  }, []);
+  useModal(dialogRef);
+  useEffect(() => cancelRef.current?.focus(), []);
   return (
     <dialog ref={dialogRef} className="end-dialog" aria-labelledby="end-title" onClose={cancel}>
       <form

@@ -1,6 +1,7 @@
 /** The keyboard map. */
 
-import { type ReactNode, useEffect, useRef } from "react";
+import { type ReactNode, useRef } from "react";
+import { useModal } from "./modal.ts";
 
 const KEYS: readonly [string, string][] = [
   ["j / k, ↓ / ↑", "next, previous call"],
@@ -25,7 +26,7 @@ const KEYS: readonly [string, string][] = [
 
 export function KeyMap({ close }: { close: () => void }): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => ref.current?.showModal(), []);
+  useModal(ref);
   return (
     <dialog ref={ref} className="key-map" aria-labelledby="keys-title" onClose={close}>
       <h2 id="keys-title">Keyboard</h2>
