@@ -4,16 +4,26 @@ import { useEffect, useRef } from "react";
 
 export type Keys = Readonly<Record<string, ((event: KeyboardEvent) => void) | undefined>>;
 
+/** These go on for as long as they are held; any other acts once for each press. */
+const HELD: ReadonlySet<string> = new Set(["j", "k", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]);
+
+const nameOf = (key: string): string => (key.length === 1 ? key.toLowerCase() : key);
+
+/** Whether a key acts now: at its repetitions only one that moves does. */
+export function isActing({ key, repeat }: Pick<KeyboardEvent, "key" | "repeat">): boolean {
+  return !repeat || HELD.has(nameOf(key));
+}
+
 export function useKeys(keys: Keys): void {
   const held = useRef(keys);
   held.current = keys;
   useEffect(() => {
     const heed = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || isTyped(event)) return;
-      const act = held.current[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+      const act = held.current[nameOf(event.key)];
       if (!act) return;
       event.preventDefault();
-      act(event);
+      if (isActing(event)) act(event);
     };
     addEventListener("keydown", heed);
     return () => removeEventListener("keydown", heed);
