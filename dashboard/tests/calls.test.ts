@@ -7,6 +7,7 @@ import { arranged } from "../src/calls/order.ts";
 import { rowsOf } from "../src/calls/rows.ts";
 import { applied, EMPTY_BOARD } from "../src/live/board.ts";
 import { FIRST_LINK, heardFrame, livenessOf, lost } from "../src/live/link.ts";
+import { overAfter } from "../src/live/store.ts";
 import type { BoardCall, LiveFrame, LiveIncident } from "../src/live/protocol.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00.000Z");
@@ -116,4 +117,11 @@ test("what was not measured is a dash", () => {
 test("a day begins at 0 o'clock", () => {
   expect(timeIn("2026-03-01T00:05:11.000Z", "UTC")).toBe("00:05");
   expect(timeOfDay(new Date(2026, 2, 1, 0, 5, 11).getTime())).toBe("00:05:11");
+});
+
+test("an incident that ended is shown for a minute, once however often that is told", () => {
+  const ended = { ...incident("a", "warning"), recovered_at: at(10) };
+  const old = { ...incident("b", "warning"), resolved_at: at(61) };
+  expect(overAfter([ended], [ended, old], NOW)).toEqual([ended]);
+  expect(overAfter([ended], [], NOW + 60_000)).toEqual([]);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { toOrganization } from "../src/shell/organization.ts";
 import { addressOf, routeOf } from "../src/shell/router.ts";
 
 test("a page's address is its path, and what narrows it stands behind the hash", () => {
@@ -15,4 +16,10 @@ test("an address of the board as it was told before still leads to what it told"
   const route = routeOf("/", "#/?call=one");
   expect([route.path, route.params.get("call")]).toEqual(["/", "one"]);
   expect(routeOf("/calls/", "").path).toBe("/calls");
+});
+
+test("of what narrows a page nothing goes along to another organization", () => {
+  const params = new URLSearchParams("organization=a&call=one&number=%2B15550100&number=%2B15550101&endpoint=e");
+  toOrganization(params, "b");
+  expect(params.toString()).toBe("organization=b");
 });

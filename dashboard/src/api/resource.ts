@@ -1,10 +1,10 @@
 /** One answer of the API, held by whoever shows it: asked for at once, and again on demand. */
 
 import { useCallback, useEffect, useState } from "react";
-import { api, type Asked, SignedOut } from "./client.ts";
+import { api, type Asked, Problem, SignedOut } from "./client.ts";
 
 export interface Resource<T> {
-  /** The last answer; it stays while the next is on its way, and after a fault. */
+  /** The last answer; it stays while the next is on its way, and after a fault, unless it may not be seen any more. */
   data: T | null;
   fault: Error | null;
   isLoading: boolean;
@@ -27,7 +27,9 @@ export function useResource<T>(path: string | null, query: NonNullable<Asked["qu
       } catch (error) {
         if (stopped.signal.aborted || error instanceof SignedOut) return;
         const fault = error instanceof Error ? error : new Error(String(error));
-        setTold((held) => ({ asked, data: held.asked === asked ? held.data : null, fault }));
+        // What may not be seen any more is not kept.
+        const isKept = !(error instanceof Problem && error.status === 403);
+        setTold((held) => ({ asked, data: isKept && held.asked === asked ? held.data : null, fault }));
       }
     };
     void ask();

@@ -46,7 +46,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const sort = useMemo(() => sortOf(params), [params]);
   const columns = useMemo(() => chosenColumns(params), [params]);
   const rows = useMemo(() => rowsOf(board, filters, now, sort), [board, filters, now, sort]);
-  const { order, setAttended, apply } = useFrozenOrder(rows, JSON.stringify([filters, sort]));
+  const { order, setAttended, apply } = useFrozenOrder(rows, JSON.stringify([organization.organization_id, filters, sort]));
   const kept = useKeptViews(organization.organization_id);
   const me = subjectOf(session.user);
   const newIds = useNewCalls(board, now);
@@ -63,7 +63,8 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const [activeId, setActiveId] = useState<string | null>(null);
   const [showsKeys, setShowsKeys] = useState(false);
   const [showsSlots, setShowsSlots] = useState(false);
-  const [said, setSaid] = useState<{ text: string; isFault: boolean } | null>(null);
+  const [outcome, setOutcome] = useState<{ of: string; text: string; isFault: boolean } | null>(null);
+  const said = outcome?.of === organization.organization_id ? outcome : null;
   const openId = params.get("call");
   const openRow = openId === null ? undefined : rows.byId.get(openId);
   const isStale = liveness.state === "stale" || isExpired;
@@ -99,14 +100,15 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
     const candidates = incidents.filter((each) => (action === "acknowledge" ? each.acknowledged_at === null : !isMuted(each, now)));
     const first = candidates.find((each) => each.call_id !== null && each.call_id === openId) ?? candidates[0];
     if (!scopes.has("alarms:write")) return;
+    const of = organization.organization_id;
     if (!first) {
-      setSaid({ text: action === "acknowledge" ? "No alarm waits to be acknowledged." : "No alarm is left to be muted.", isFault: false });
+      setOutcome({ of, text: action === "acknowledge" ? "No alarm waits to be acknowledged." : "No alarm is left to be muted.", isFault: false });
       return;
     }
     const done = action === "acknowledge" ? "Acknowledged" : "Muted for 15 minutes";
-    actOnIncident(organization.organization_id, first.incident_id, action).then(
-      () => setSaid({ text: `${done}: ${alarmText(first)}`, isFault: false }),
-      (error: unknown) => setSaid({ text: `Not done: ${faultOf(error)}`, isFault: true }),
+    actOnIncident(of, first.incident_id, action).then(
+      () => setOutcome({ of, text: `${done}: ${alarmText(first)}`, isFault: false }),
+      (error: unknown) => setOutcome({ of, text: `Not done: ${faultOf(error)}`, isFault: true }),
     );
   };
   useKeys({
@@ -114,7 +116,10 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
     k: () => move(-1),
     ArrowDown: () => move(1),
     ArrowUp: () => move(-1),
-    Enter: () => open(activeId ?? order.shown[0] ?? ""),
+    Enter: () => {
+      const first = activeId ?? order.shown[0];
+      if (first !== undefined) open(first);
+    },
     Escape: close,
     "/": () => searchRef.current?.focus(),
     f: () => document.querySelector<HTMLElement>("[data-filter]")?.focus(),
@@ -178,7 +183,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           )}
           {isFirst ? (
             <p className="empty" role="status">
-              Loading the board…
+              {refused === "not-permitted" ? "Nothing of it may be shown." : "Loading the board…"}
             </p>
           ) : order.shown.length === 0 ? (
             <EmptyTable
@@ -194,7 +199,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           )}
         </section>
         <div className="rail">
-          <AlarmRail organizationId={organization.organization_id} incidents={incidents} over={over} calls={board.calls} now={now} mayAct={scopes.has("alarms:write")} openCall={open} />
+          <AlarmRail key={organization.organization_id} organizationId={organization.organization_id} incidents={incidents} over={over} calls={board.calls} now={now} mayAct={scopes.has("alarms:write")} openCall={open} />
           <EndedTray calls={board.calls.values()} now={now} openCall={open} />
         </div>
       </main>

@@ -8,6 +8,7 @@ import type { PresenceFrame } from "../live/protocol.ts";
 import { Watching } from "../presence/watching.tsx";
 import { subjectOf } from "../presence/words.ts";
 import { Menu } from "../shell/menu.tsx";
+import { toOrganization } from "../shell/organization.ts";
 import { replaceParams } from "../shell/router.ts";
 
 export interface HeaderProps {
@@ -38,7 +39,7 @@ export function Header({ organization, name, kicker, session, liveness, presence
       {session.organizations.length > 1 && (
         <label className="choice">
           <span className="hidden">Organization</span>
-          <select value={organization.organization_id} onChange={(event) => replaceParams((params) => params.set("organization", event.target.value))}>
+          <select value={organization.organization_id} onChange={(event) => replaceParams((params) => toOrganization(params, event.target.value))}>
             {session.organizations.map((each) => (
               <option key={each.organization_id} value={each.organization_id}>
                 {each.name}

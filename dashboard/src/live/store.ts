@@ -38,7 +38,11 @@ export class LiveStore {
       position: () => this.live.board.position,
       frame: (frame) => this.heard(frame),
       lost: (retryAt) => this.become({ ...this.live, link: lost(this.live.link, retryAt) }),
-      refused: (why) => this.become({ ...this.live, link: lost(this.live.link, Date.now()), refused: why }),
+      refused: (why) => {
+        // What may not be seen any more is not kept; the board of a session that ended stands still.
+        const left = why === "not-permitted" ? { board: EMPTY_BOARD, over: [] } : {};
+        this.become({ ...this.live, ...left, link: lost(this.live.link, Date.now()), refused: why });
+      },
     });
   }
 
@@ -62,8 +66,8 @@ export class LiveStore {
     const now = Date.now();
     const ended = frame.type === "events" ? frame.events.flatMap((event) => (event.type === "incident" && !isOpen(event.incident) ? [event.incident] : [])) : [];
     const link = heardFrame(this.live.link, frame, now);
-    const over = this.live.over.filter((each) => isFresh(each, now + link.skewMs));
-    this.become({ ...this.live, board: applied(this.live.board, frame), link, over: ended.length ? [...over, ...ended] : over });
+    const over = overAfter(this.live.over, ended, now + link.skewMs);
+    this.become({ ...this.live, board: applied(this.live.board, frame), link, over });
     return true;
   }
 
@@ -85,6 +89,12 @@ export class LiveStore {
   private readonly tellVisible = (): void => {
     if (!document.hidden) this.tell();
   };
+}
+
+/** Incidents that ended within the last minute, each once however often it is told. */
+export function overAfter(over: readonly LiveIncident[], ended: readonly LiveIncident[], serverNow: number): readonly LiveIncident[] {
+  const told = new Map([...over, ...ended].map((each) => [each.incident_id, each]));
+  return [...told.values()].filter((each) => isFresh(each, serverNow));
 }
 
 const isFresh = (incident: LiveIncident, serverNow: number): boolean =>

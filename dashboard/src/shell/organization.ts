@@ -6,3 +6,9 @@ export function chosenOrganization(session: Session, params: URLSearchParams): P
   const asked = params.get("organization");
   return session.organizations.find((each) => each.organization_id === asked) ?? session.organizations[0] ?? null;
 }
+
+/** Calls, assistants and numbers of one organization mean nothing in another: what narrowed the page stays behind. */
+export function toOrganization(params: URLSearchParams, organizationId: string): void {
+  for (const name of new Set(params.keys())) params.delete(name);
+  params.set("organization", organizationId);
+}

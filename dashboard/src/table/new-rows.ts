@@ -7,8 +7,11 @@ const NEW_MS = 1_500;
 
 export function useNewCalls(board: Board, now: number): ReadonlySet<string> {
   const seen = useRef<Map<string, number> | null>(null);
-  if (board.position === null) return new Set();
-  // The first board is not news.
+  // The first board is not news, nor is that of another organization.
+  if (board.position === null) {
+    seen.current = null;
+    return new Set();
+  }
   const isFirst = seen.current === null;
   const held = (seen.current ??= new Map());
   for (const id of board.calls.keys()) if (!held.has(id)) held.set(id, isFirst ? 0 : now);
