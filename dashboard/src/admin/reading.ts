@@ -39,13 +39,19 @@ export function useReading<T>(path: string | null, query: NonNullable<Asked["que
     if (of === null || !isSignedIn) return;
     const stopped = new AbortController();
     const [from, filters] = JSON.parse(of) as [string, NonNullable<Asked["query"]>];
+    let isAsked = false;
     const read = async (): Promise<void> => {
+      // One at a time: of two a late answer would take the place of a newer one.
+      if (isAsked) return;
+      isAsked = true;
       try {
         const value = await api<T>(from, { query: filters, signal: stopped.signal });
         setHeld({ of, reading: { status: "ready", value, fault: null } });
       } catch (error) {
         if (stopped.signal.aborted) return;
         setHeld((before) => ({ of, reading: afterFault(before.of === of ? before.reading : { status: "loading" }, error) }));
+      } finally {
+        isAsked = false;
       }
     };
     void read();
