@@ -118,11 +118,13 @@ function Typed({ name, label, value, type, hint, options, isWide, inputRef }: Ty
   const [draft, setDraft] = useState<{ over: string; text: string } | null>(null);
   const text = draft?.over === value ? draft.text : value;
   const ask = useCallback(() => {
-    set(name, text.trim());
-    setDraft(null);
+    const asked = text.trim();
+    set(name, asked);
+    // A space at its end stays: the next word follows it.
+    setDraft({ over: asked, text });
   }, [name, text]);
   useEffect(() => {
-    if (text === value) return;
+    if (text.trim() === value) return;
     const timer = setTimeout(ask, SETTLE_MS);
     return () => clearTimeout(timer);
   }, [ask, text, value]);

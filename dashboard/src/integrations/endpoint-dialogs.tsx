@@ -60,7 +60,7 @@ export function RotateForm({ organizationId, endpoint, close, done }: Asked & { 
       <p>Deliveries are signed with both secrets for a while, so that the endpoint can change over without missing one.</p>
       <label>
         Hours the former secret goes on signing
-        <input type="number" min={0.1} max={168} step="any" value={hours} onChange={(event) => setHours(event.target.valueAsNumber)} />
+        <input type="number" min={0.1} max={168} step="any" required value={Number.isNaN(hours) ? "" : hours} onChange={(event) => setHours(event.target.valueAsNumber)} />
       </label>
     </FormDialog>
   );

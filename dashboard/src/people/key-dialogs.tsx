@@ -79,7 +79,7 @@ export function RotateKeyForm({ organizationId, of, close, done }: Asked & { of:
       <p>Both work for a while, so that nothing is refused while it changes over.</p>
       <label>
         Hours the former key stays good
-        <input type="number" min={0} max={168} step="any" required value={hours} onChange={(event) => setHours(event.target.valueAsNumber)} />
+        <input type="number" min={0} max={168} step="any" required value={Number.isNaN(hours) ? "" : hours} onChange={(event) => setHours(event.target.valueAsNumber)} />
       </label>
     </FormDialog>
   );
