@@ -5,6 +5,7 @@ import { organizationPath } from "../api/client.ts";
 import { usePages } from "../admin/pages.ts";
 import { AdminPage, At, Cell, More, Part, Records } from "../admin/parts.tsx";
 import { Empty, Shown } from "../admin/states.tsx";
+import { saveFile } from "../board/save-file.ts";
 import { counted } from "../calls/format.ts";
 import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
@@ -32,7 +33,7 @@ export function AuditPage({ organization }: PageProps): ReactNode {
         lead="Newest first. Press a name, an action or a target to see only that."
         actions={
           list.length > 0 && (
-            <button type="button" onClick={() => save(list)}>
+            <button type="button" onClick={() => saveFile(csvOf(list), "audit-log.csv")}>
               Save {counted(list.length, "entry", "entries")} as CSV
             </button>
           )
@@ -109,13 +110,4 @@ function Filters({ params }: { params: URLSearchParams }): ReactNode {
       )}
     </form>
   );
-}
-
-function save(entries: readonly AuditEntry[]): void {
-  const url = URL.createObjectURL(new Blob([csvOf(entries)], { type: "text/csv" }));
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = "audit-log.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 1_000);
 }

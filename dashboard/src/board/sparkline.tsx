@@ -7,9 +7,9 @@ const [WIDTH, HEIGHT] = [120, 26];
 export function Sparkline({ values, name }: { values: readonly (number | null)[]; name: string }): ReactNode {
   const known = values.filter((value) => value !== null);
   const most = Math.max(1, ...known);
-  const last = known.at(-1) ?? 0;
+  const told = known.length ? `now ${known.at(-1)}, highest ${Math.max(...known)}` : "nothing measured";
   return (
-    <svg className="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={`${name}, last 60 minutes: now ${last}, highest ${known.length ? Math.max(...known) : 0}`}>
+    <svg className="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label={`${name}, last 60 minutes: ${told}`}>
       <polyline points={pointsOf(values, most)} vectorEffect="non-scaling-stroke" />
     </svg>
   );

@@ -18,7 +18,7 @@ const TEXTS: Readonly<Record<Metric, (at: Told) => string>> = {
   silence_seconds: (at) => `Silent for ${clock(at.value * 1000)}`,
   hangs: (at) => `The assistant hung ${at.value === 1 ? "once" : `${at.value} times`}`,
   unconfirmed: () => "Unconfirmed: the provider knows nothing of it",
-  tools_failed: (at) => `Tools failed ${at.value} times`,
+  tools_failed: (at) => `Tools failed ${at.value === 1 ? "once" : `${at.value} times`}`,
   webhook_silence_seconds: (at) => `No webhook for ${clock(at.value * 1000)} although calls go on`,
   missing_reports: (at) => `Reports missing: ${at.value}`,
   slots_used_percent: (at) => `Slots in use: ${at.detail ?? `${at.value} %`}`,

@@ -78,7 +78,7 @@ function Verdict({ of: { check, open }, now }: { of: Wiring; now: number }): Rea
       </p>
     );
   }
-  return <p>{open === 0 ? <State tone="good">Everything points at us.</State> : <State tone="bad">{counted(open, "record")} differ.</State>} {looked}</p>;
+  return <p>{open === 0 ? <State tone="good">Everything points at us.</State> : <State tone="bad">{counted(open, "record differs", "records differ")}.</State>} {looked}</p>;
 }
 
 const CLOSED: Readonly<Record<string, string>> = { repaired: "repaired, and read back", agrees: "agrees again without us", removed: "removed here" };
