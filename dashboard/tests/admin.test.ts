@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { joined } from "../src/admin/pages.ts";
 import { afterFault } from "../src/admin/reading.ts";
 import { neededRole, ROLES, SCOPES } from "../src/admin/scopes.ts";
-import { ago, fromLocalInput, localInput, roughly } from "../src/admin/times.ts";
+import { ago, dateTime, fromLocalInput, localInput, roughly } from "../src/admin/times.ts";
 import { csvOf } from "../src/audit/csv.ts";
 import { Problem, SignedOut, Unreachable } from "../src/api/client.ts";
 import { clearsWhen, faultOfRule, METRICS, NEW_RULE, opensWhen, withoutRule, withRule, type AlarmRule } from "../src/alarms/rules.ts";
@@ -54,8 +54,16 @@ describe("times", () => {
   });
 
   it("come back from a field as they went in", () => {
-    expect(fromLocalInput(localInput(NOW))).toBe("2026-11-28T14:00:00.000Z");
-    expect(fromLocalInput("")).toBeNull();
+    expect(localInput(NOW, "Europe/Berlin")).toBe("2026-11-28T15:00");
+    expect(fromLocalInput(localInput(NOW, "Europe/Berlin"), "Europe/Berlin")).toBe("2026-11-28T14:00:00.000Z");
+    expect(fromLocalInput("2026-10-25T00:30", "Europe/Berlin")).toBe("2026-10-24T22:30:00.000Z");
+    expect(fromLocalInput("", "UTC")).toBeNull();
+  });
+
+  it("are those of the organization's zone, its days and years too", () => {
+    expect(dateTime("2026-12-31T23:30:00Z", "Europe/Berlin", NOW)).toMatch(/2027.*, 00:30:00$/);
+    expect(dateTime("2026-12-31T22:30:00Z", "Europe/Berlin", NOW)).toMatch(/^[^0-9]*31[^0-9]*, 23:30:00$/);
+    expect(dateTime(null, "UTC")).toBe("–");
   });
 });
 

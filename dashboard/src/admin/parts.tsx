@@ -1,6 +1,7 @@
 /** What the pages of set-up and proof are made of. */
 
 import type { ReactNode } from "react";
+import { useTimeZone } from "../live/time-zone.ts";
 import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
 import type { Paged } from "./pages.ts";
@@ -39,15 +40,17 @@ export function Part({ title, lead, actions, children, id }: { title: string; le
 
 /** A moment: how long ago, and when. */
 export function Moment({ at, now }: { at: string | null; now: number }): ReactNode {
+  const timeZone = useTimeZone();
   return at === null ? <>–</> : (
-    <time dateTime={at} title={dateTime(at)}>
+    <time dateTime={at} title={dateTime(at, timeZone)}>
       {ago(at, now)}
     </time>
   );
 }
 
 export function At({ at }: { at: string | null }): ReactNode {
-  return at === null ? <>–</> : <time dateTime={at}>{dateTime(at)}</time>;
+  const timeZone = useTimeZone();
+  return at === null ? <>–</> : <time dateTime={at}>{dateTime(at, timeZone)}</time>;
 }
 
 /** A call, by its id: leads to its page. */

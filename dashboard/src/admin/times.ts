@@ -1,5 +1,6 @@
 /** Moments as people read them. */
 
+import { momentOf, offsetAt } from "../calls/days.ts";
 import { NOTHING, timeOfDay } from "../calls/format.ts";
 
 const STEPS: readonly [number, string][] = [
@@ -22,23 +23,22 @@ export function ago(time: string | null, now: number): string {
   return passed <= -1_000 ? `in ${roughly(-passed)}` : `${roughly(passed)} ago`;
 }
 
-/** `28 Nov, 14:02:11`; with its year when that is not this one's. */
-export function dateTime(time: string | null, now = Date.now()): string {
+/** `28 Nov, 14:02:11` where `timeZone` holds; with its year when that is not this one's. */
+export function dateTime(time: string | null, timeZone: string, now = Date.now()): string {
   if (time === null) return NOTHING;
-  const at = new Date(time);
-  const sameYear = at.getFullYear() === new Date(now).getFullYear();
-  const day = at.toLocaleDateString([], { day: "numeric", month: "short", ...(sameYear ? {} : { year: "numeric" }) });
-  return `${day}, ${timeOfDay(at.getTime())}`;
+  const at = Date.parse(time);
+  const year = (ms: number): string => new Date(ms).toLocaleDateString("en", { timeZone, year: "numeric" });
+  const day = new Date(at).toLocaleDateString([], { timeZone, day: "numeric", month: "short", ...(year(at) === year(now) ? {} : { year: "numeric" }) });
+  return `${day}, ${timeOfDay(at, timeZone)}`;
 }
 
-/** A moment as `<input type="datetime-local">` holds it, in this machine's zone. */
-export function localInput(ms: number): string {
-  const at = new Date(ms);
-  return new Date(ms - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+/** A moment as `<input type="datetime-local">` holds it, by the clocks of `timeZone`. */
+export function localInput(ms: number, timeZone: string): string {
+  return new Date(ms + offsetAt(ms, timeZone)).toISOString().slice(0, 16);
 }
 
 /** What such an input holds, as the API takes it; null for none. */
-export function fromLocalInput(value: string): string | null {
-  const ms = Date.parse(value);
-  return Number.isNaN(ms) ? null : new Date(ms).toISOString();
+export function fromLocalInput(value: string, timeZone: string): string | null {
+  const asIfUtc = Date.parse(`${value}Z`);
+  return Number.isNaN(asIfUtc) ? null : new Date(momentOf(asIfUtc, timeZone)).toISOString();
 }

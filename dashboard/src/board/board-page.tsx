@@ -20,6 +20,7 @@ import { useKeptViews } from "../table/kept-views.ts";
 import { faultOf } from "../admin/reading.ts";
 import { Header, livenessWords } from "../header/header.tsx";
 import { useClock, useLive } from "../live/store.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { KeyMap } from "../shell/key-map.tsx";
 import { useKeys } from "../shell/keys.ts";
 import type { PageProps } from "../shell/pages.ts";
@@ -42,6 +43,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const { board, link, over, refused } = useLive();
   const { now, liveness } = useClock(link, isExpired);
   const { params } = useRoute();
+  const timeZone = useTimeZone();
   const filters = useMemo(() => filtersOf(params), [params]);
   const sort = useMemo(() => sortOf(params), [params]);
   const columns = useMemo(() => chosenColumns(params), [params]);
@@ -134,8 +136,8 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const name = board.organization?.name ?? organization.name;
   const live = board.counters?.live;
   useEffect(() => {
-    document.title = liveness.state === "live" && live !== undefined ? `${live} live · ${name}` : `${livenessWords(liveness).replace(/ \d.*/, "")} · Live calls`;
-  }, [liveness, live, name]);
+    document.title = liveness.state === "live" && live !== undefined ? `${live} live · ${name}` : `${livenessWords(liveness, timeZone).replace(/ \d.*/, "")} · Live calls`;
+  }, [liveness, live, name, timeZone]);
 
   return (
     <div className="page" data-stale={isStale} data-drawer={openRow !== undefined}>

@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect, useState } from "react";
 import { counted, ofMs, timeOfDay } from "../calls/format.ts";
 import type { Link as LiveLink, Liveness } from "../live/link.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
 import type { Path } from "./path.ts";
@@ -25,12 +26,13 @@ export interface BannersProps {
 }
 
 export function Banners({ lagP95Ms, provider = null, full = null, ...how }: BannersProps): ReactNode {
+  const timeZone = useTimeZone();
   return (
     <div className="banners">
       <HowLive {...how} />
       {provider && (
         <p className="banner" data-kind="behind" role="status" id="provider-incident">
-          VAPI cannot be asked since {timeOfDay(provider.failingSince)}
+          VAPI cannot be asked since {timeOfDay(provider.failingSince, timeZone)}
           {provider.error && ` (${provider.error})`}. Calls may show as unconfirmed; none is taken for ended until VAPI says so.{" "}
           <a href="https://status.vapi.ai" target="_blank" rel="noreferrer">
             VAPI's status
@@ -55,6 +57,7 @@ export function Banners({ lagP95Ms, provider = null, full = null, ...how }: Bann
 }
 
 function HowLive({ link, liveness, isExpired, refused }: Pick<BannersProps, "link" | "liveness" | "isExpired" | "refused">): ReactNode {
+  const timeZone = useTimeZone();
   if (isExpired) {
     return (
       <div className="banner" data-kind="stale" role="alert" id="expired">
@@ -73,7 +76,7 @@ function HowLive({ link, liveness, isExpired, refused }: Pick<BannersProps, "lin
   if (liveness.state === "stale") {
     return (
       <p className="banner" data-kind="stale" role="alert" id="banner">
-        Not live. Showing {timeOfDay(liveness.sinceAt)}; it catches up by itself. Actions still go through.
+        Not live. Showing {timeOfDay(liveness.sinceAt, timeZone)}; it catches up by itself. Actions still go through.
       </p>
     );
   }
@@ -108,6 +111,7 @@ export interface EmptyTableProps {
 
 /** No call is there to be shown: because a filter hides them, because there is none, or because none ever came. */
 export function EmptyTable({ hidden, path, heardAt, localNow, mayCall, maySetUp }: EmptyTableProps): ReactNode {
+  const timeZone = useTimeZone();
   if (hidden > 0) return <p className="empty">No call matches. {counted(hidden, "call")} {hidden === 1 ? "stands" : "stand"} behind the filter.</p>;
   if (path.proof === "unproven") {
     return (
@@ -127,7 +131,7 @@ export function EmptyTable({ hidden, path, heardAt, localNow, mayCall, maySetUp 
     );
   }
   const heartbeat = heardAt === null ? "" : `heartbeat OK ${Math.max(0, Math.floor((localNow - heardAt) / 1000))} s ago`;
-  const last = path.lastReceivedAt === null ? (path.proof === null ? "" : "No event within 24 hours, ") : `Last event ${timeOfDay(path.lastReceivedAt)}, `;
+  const last = path.lastReceivedAt === null ? (path.proof === null ? "" : "No event within 24 hours, ") : `Last event ${timeOfDay(path.lastReceivedAt, timeZone)}, `;
   return (
     <div className="empty" id="empty" data-proof={path.proof ?? "unknown"}>
       <p>

@@ -2,7 +2,8 @@
 
 import { type ReactNode, useState } from "react";
 import { Once } from "../api/once.ts";
-import { timeOfDay } from "../calls/format.ts";
+import { dayAndTime } from "../calls/days.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { addNote, type CallNote } from "./detail.ts";
 
 export interface NotesProps {
@@ -14,6 +15,7 @@ export interface NotesProps {
 }
 
 export function Notes({ organizationId, callId, notes, mayWrite, reload }: NotesProps): ReactNode {
+  const timeZone = useTimeZone();
   const [text, setText] = useState("");
   const [fault, setFault] = useState<string | null>(null);
   const [isSending, setIsSending] = useState(false);
@@ -38,7 +40,7 @@ export function Notes({ organizationId, callId, notes, mayWrite, reload }: Notes
         {notes?.map((note) => (
           <li key={note.note_id}>
             <p className="note">
-              {note.author} · {timeOfDay(Date.parse(note.created_at))}
+              {note.author} · <time dateTime={note.created_at}>{dayAndTime(note.created_at, timeZone)}</time>
             </p>
             <p>{note.text}</p>
           </li>

@@ -2,9 +2,11 @@
 
 import type { ReactNode } from "react";
 import { timeOfDay, words } from "../calls/format.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import type { TimelineEntry } from "./detail.ts";
 
 export function Timeline({ entries }: { entries: readonly TimelineEntry[] | null }): ReactNode {
+  const timeZone = useTimeZone();
   if (entries === null) return <p className="note">Loading…</p>;
   return (
     <table className="timeline">
@@ -18,8 +20,8 @@ export function Timeline({ entries }: { entries: readonly TimelineEntry[] | null
       <tbody>
         {entries.map((entry, at) => (
           <tr key={at}>
-            <td>{entry.occurred_at ? timeOfDay(Date.parse(entry.occurred_at)) : "–"}</td>
-            <td>{timeOfDay(Date.parse(entry.received_at))}</td>
+            <td>{entry.occurred_at ? timeOfDay(Date.parse(entry.occurred_at), timeZone) : "–"}</td>
+            <td>{timeOfDay(Date.parse(entry.received_at), timeZone)}</td>
             <td>
               {words(entry.type)}
               {entry.status && ` · ${words(entry.status)}`}

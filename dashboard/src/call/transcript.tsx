@@ -2,11 +2,13 @@
 
 import { type ReactNode, useLayoutEffect, useRef } from "react";
 import { timeOfDay } from "../calls/format.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import type { Line } from "./lines.ts";
 
 const NEAR_PX = 60;
 
 export function Transcript({ lines }: { lines: readonly Line[] }): ReactNode {
+  const timeZone = useTimeZone();
   const endRef = useRef<HTMLOListElement>(null);
   const isAtEnd = useRef(true);
   useLayoutEffect(() => {
@@ -29,7 +31,7 @@ export function Transcript({ lines }: { lines: readonly Line[] }): ReactNode {
         <li key={line.key} data-kind={line.kind} data-who={line.who} data-final={line.isFinal}>
           <strong>
             {line.kind === "fault" && "▲ "}
-            {line.who} <time dateTime={line.at}>{timeOfDay(Date.parse(line.at))}</time>
+            {line.who} <time dateTime={line.at}>{timeOfDay(Date.parse(line.at), timeZone)}</time>
           </strong>
           <span>{line.text}</span>
         </li>

@@ -10,14 +10,18 @@ export function dayAfter(day: string): string {
 
 /** The first moment of a day where `timeZone` holds, in ms; right also on days of 23 and 25 hours. */
 export function startOfDay(day: string, timeZone: string): number {
-  const asIfUtc = Date.parse(`${day}T00:00:00Z`);
+  return momentOf(Date.parse(`${day}T00:00:00Z`), timeZone);
+}
+
+/** The moment, in ms, at which the clocks of a zone show what UTC's show at `asIfUtc`. */
+export function momentOf(asIfUtc: number, timeZone: string): number {
   // The offset at a guess, then at what it leads to: they differ where clocks were changed in between.
   const guess = asIfUtc - offsetAt(asIfUtc, timeZone);
   return asIfUtc - offsetAt(guess, timeZone);
 }
 
 /** How far the clocks of a zone are ahead of UTC at a moment, in ms. */
-function offsetAt(ms: number, timeZone: string): number {
+export function offsetAt(ms: number, timeZone: string): number {
   const parts = new Intl.DateTimeFormat("en-US", { timeZone, hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" }).formatToParts(ms);
   const part = (name: string): number => Number(parts.find((each) => each.type === name)?.value);
   const wall = Date.UTC(part("year"), part("month") - 1, part("day"), part("hour"), part("minute"), part("second"));

@@ -15,9 +15,9 @@ export function since(time: string | null | undefined, now: number): string {
   return time ? clock(now - Date.parse(time)) : NOTHING;
 }
 
-/** `14:02:11`. A cycle is named because `hour12: false` makes midnight 24 o'clock in some languages. */
-export function timeOfDay(ms: number): string {
-  return new Date(ms).toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+/** `14:02:11` where `timeZone` holds. A cycle is named because `hour12: false` makes midnight 24 o'clock in some languages. */
+export function timeOfDay(ms: number, timeZone: string): string {
+  return new Date(ms).toLocaleTimeString([], { hourCycle: "h23", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone });
 }
 
 export function timeIn(time: string, timeZone: string): string {

@@ -4,6 +4,7 @@ import type { ReactNode, RefObject } from "react";
 import type { PermittedOrganization, Session } from "../api/session.ts";
 import { timeOfDay } from "../calls/format.ts";
 import type { Liveness } from "../live/link.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import type { PresenceFrame } from "../live/protocol.ts";
 import { Watching } from "../presence/watching.tsx";
 import { subjectOf } from "../presence/words.ts";
@@ -86,21 +87,21 @@ function Search({ text, inputRef }: SearchProps): ReactNode {
   );
 }
 
-export function livenessWords(liveness: Liveness): string {
+export function livenessWords(liveness: Liveness, timeZone: string): string {
   switch (liveness.state) {
     case "live":
       return `Live ${(liveness.heardMs / 1000).toFixed(1)} s`;
     case "reconnecting":
       return liveness.retryMs === null ? "Reconnecting" : `Reconnecting ${Math.ceil(liveness.retryMs / 1000)} s`;
     case "stale":
-      return `Stale since ${timeOfDay(liveness.sinceAt)}`;
+      return `Stale since ${timeOfDay(liveness.sinceAt, timeZone)}`;
     default:
       return "Connecting";
   }
 }
 
 function ConnectionChip({ liveness }: { liveness: Liveness }): ReactNode {
-  const words = livenessWords(liveness);
+  const words = livenessWords(liveness, useTimeZone());
   return (
     <p id="link" className="chip" data-state={liveness.state} title="How long ago the server was last heard">
       <span aria-hidden="true">{words}</span>

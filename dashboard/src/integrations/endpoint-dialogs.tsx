@@ -4,6 +4,7 @@ import { type ReactNode, useState } from "react";
 import { useChange } from "../admin/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
 import { fromLocalInput, localInput } from "../admin/times.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { type DeliveryStatus, EVENTS, type Integration, removeEndpoint, replayRange, rotateSecret, saveEndpoint } from "./api.ts";
 
 interface Asked {
@@ -82,12 +83,13 @@ const HOUR_MS = 3_600_000;
 
 export function ReplayForm({ organizationId, endpoint, close, done }: Asked & { endpoint: Integration }): ReactNode {
   const change = useChange();
+  const timeZone = useTimeZone();
   const [now] = useState(Date.now);
-  const [from, setFrom] = useState(localInput(endpoint.missed_since ? Date.parse(endpoint.missed_since) : now - HOUR_MS));
-  const [to, setTo] = useState(localInput(now + 60_000));
+  const [from, setFrom] = useState(localInput(endpoint.missed_since ? Date.parse(endpoint.missed_since) : now - HOUR_MS, timeZone));
+  const [to, setTo] = useState(localInput(now + 60_000, timeZone));
   const [status, setStatus] = useState<DeliveryStatus | "">("");
   const submit = async (): Promise<void> => {
-    const [since, until] = [fromLocalInput(from), fromLocalInput(to)];
+    const [since, until] = [fromLocalInput(from, timeZone), fromLocalInput(to, timeZone)];
     if (since === null || until === null) return;
     if (await change.run((key) => replayRange(organizationId, endpoint.id, { from: since, to: until, status: status || null }, key))) done(null);
   };
@@ -95,7 +97,7 @@ export function ReplayForm({ organizationId, endpoint, close, done }: Asked & { 
     <FormDialog title={`Send again to ${endpoint.name}`} submit="Send again" change={change} close={close} onSubmit={() => void submit()}>
       <p>
         Every delivery made in this range is sent once more, with its own id, so that the endpoint can tell it is the same event.
-        {endpoint.missed_since && " The range begins where it began to miss deliveries."}
+        {endpoint.missed_since && " The range begins where it began to miss deliveries."} Times are those of {timeZone}.
       </p>
       <div className="pair">
         <label>

@@ -1,7 +1,10 @@
-/** The organization's time zone, by which its days are counted. */
+/** The organization's time zone, by which its days are counted and every time is told. */
 
-import { useLive } from "./store.ts";
+import { useSyncExternalStore } from "react";
+import { useLiveStore } from "./store.ts";
 
 export function useTimeZone(): string {
-  return useLive().board.organization?.time_zone ?? "UTC";
+  const store = useLiveStore();
+  // Drawn anew when the zone changes, not with each frame.
+  return useSyncExternalStore(store.subscribe, () => store.current().board.organization?.time_zone ?? "UTC");
 }

@@ -5,6 +5,7 @@ import { useChange } from "../admin/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
 import { ROLES, SCOPES } from "../admin/scopes.ts";
 import { fromLocalInput } from "../admin/times.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { type ApiKey, makeKey, rotateKey } from "./api.ts";
 
 interface Asked {
@@ -15,12 +16,13 @@ interface Asked {
 
 export function MakeKeyForm({ organizationId, scopes, close, done }: Asked & { scopes: ReadonlySet<string> }): ReactNode {
   const change = useChange();
+  const timeZone = useTimeZone();
   const [name, setName] = useState("");
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
   const [expires, setExpires] = useState("");
   const submit = async (): Promise<void> => {
     let secret = "";
-    const fields = { name: name.trim(), scopes: [...chosen], expires_at: expires ? fromLocalInput(expires) : null };
+    const fields = { name: name.trim(), scopes: [...chosen], expires_at: expires ? fromLocalInput(expires, timeZone) : null };
     if (await change.run(async (key) => (secret = await makeKey(organizationId, fields, key)))) done(fields.name, secret);
   };
   const toggle = (scope: string): void => {
@@ -36,7 +38,7 @@ export function MakeKeyForm({ organizationId, scopes, close, done }: Asked & { s
           <input value={name} required maxLength={100} autoComplete="off" onChange={(event) => setName(event.target.value)} />
         </label>
         <label>
-          Expires (never unless told)
+          Expires (never unless told; {timeZone})
           <input type="datetime-local" value={expires} onChange={(event) => setExpires(event.target.value)} />
         </label>
       </div>

@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
 import type { Line } from "../call/lines.ts";
 import { clock, timeOfDay } from "../calls/format.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { useKeys } from "../shell/keys.ts";
 import { lineAt, lineFrom } from "./playback.ts";
 
@@ -98,6 +99,7 @@ export function Listening({ lines, url, whyNoRecording, whyNoTranscript }: Liste
 }
 
 function Lines({ lines, heardKey, goTo }: { lines: readonly Line[]; heardKey: string | null; goTo: ((line: Line) => void) | null }): ReactNode {
+  const timeZone = useTimeZone();
   const boxRef = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const box = boxRef.current;
@@ -134,7 +136,7 @@ function Lines({ lines, heardKey, goTo }: { lines: readonly Line[]; heardKey: st
                     {clock((line.offset ?? 0) * 1000)}
                   </button>
                 ) : (
-                  <time dateTime={line.at}>{timeOfDay(Date.parse(line.at))}</time>
+                  <time dateTime={line.at}>{timeOfDay(Date.parse(line.at), timeZone)}</time>
                 )}
               </strong>
               <span>{line.text}</span>

@@ -51,7 +51,7 @@ function LiveHeader({ organization, session, isExpired, kicker }: PageProps & { 
   const { liveness } = useClock(link, isExpired);
   return (
     <>
-      <Header organization={organization} kicker={kicker} session={session} liveness={liveness} presence={board.presence} />
+      <Header organization={organization} kicker={[kicker, board.organization?.time_zone].filter(Boolean).join(" · ")} session={session} liveness={liveness} presence={board.presence} />
       <Banners link={link} liveness={liveness} lagP95Ms={board.counters?.today.webhook_lag_p95_ms ?? null} isExpired={isExpired} refused={refused} />
     </>
   );

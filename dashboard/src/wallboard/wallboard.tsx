@@ -34,7 +34,7 @@ export function Wallboard({ organizationId, name, token, over }: WallboardProps)
   useKeys({ g: toBoard, Escape: toBoard });
   const title = wall.organization?.name ?? name;
   const timeZone = wall.organization?.time_zone;
-  const words = wallWords(liveness);
+  const words = wallWords(liveness, timeZone ?? "UTC");
   useEffect(() => {
     document.title = `${words.state} · ${title}`;
   }, [words.state, title]);

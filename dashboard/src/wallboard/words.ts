@@ -9,14 +9,14 @@ export interface WallWords {
   since: string | null;
 }
 
-export function wallWords(liveness: Liveness): WallWords {
+export function wallWords(liveness: Liveness, timeZone: string): WallWords {
   switch (liveness.state) {
     case "live":
       return { shape: "●", state: "Live", since: null };
     case "reconnecting":
       return { shape: "◌", state: "Reconnecting", since: null };
     case "stale":
-      return { shape: "✕", state: "Not live", since: `since ${timeOfDay(liveness.sinceAt)}` };
+      return { shape: "✕", state: "Not live", since: `since ${timeOfDay(liveness.sinceAt, timeZone)}` };
     default:
       return { shape: "◌", state: "Connecting", since: null };
   }
