@@ -8,7 +8,7 @@ import { clock, counted, words } from "./format.ts";
 export const SEVERITIES: Readonly<Record<Severity, { shape: string; word: string; rank: number }>> = {
   critical: { shape: "▲", word: "Critical", rank: 3 },
   warning: { shape: "◆", word: "Warning", rank: 2 },
-  notice: { shape: "●", word: "Notice", rank: 1 },
+  notice: { shape: "■", word: "Notice", rank: 1 },
 };
 
 type Told = LiveIncident["evidence"];

@@ -8,7 +8,7 @@ import type { CallRow } from "../calls/rows.ts";
 import { actingWords } from "../presence/words.ts";
 import type { Column } from "./columns.ts";
 
-const EVIDENCE: Readonly<Record<Evidence, string>> = { confirmed: "●", quiet: "◌", unconfirmed: "?" };
+const EVIDENCE: Readonly<Record<Evidence, string>> = { confirmed: "●", quiet: "○", unconfirmed: "?" };
 
 export interface CallRowProps {
   row: CallRow;
