@@ -159,12 +159,14 @@ describe("alarm rules", () => {
 describe("truth", () => {
   const told: Told = {
     now: NOW,
-    stats: { time_zone: "UTC", today: { date: "2026-11-28", ended: 10, webhooks: 200, duplicates: 3, duplicates_per_1000: 15, reorders: 2, reorders_per_1000: 10, repairs: 0, webhook_lag_p50_ms: 120, webhook_lag_p95_ms: 900, webhook_lag_n: 197, clock_skewed: 1, reports_missing: 1, reports_missing_share: 0.1 } },
+    stats: { time_zone: "UTC", today: { date: "2026-11-28", ended: 10, webhooks: 200, duplicates: 3, reorders: 2, reorders_per_1000: 10, repairs: 0, webhook_lag_p50_ms: 120, webhook_lag_p95_ms: 900, webhook_lag_n: 197, clock_skewed: 1, reports_missing: 1, reports_missing_share: 0.1 } },
     organization: { webhook_url: "https://x.test", time_zone: "UTC", webhooks: { date: "2026-11-28", received: 204, duplicates: 4, unapplied: 2, lag_seconds: 20 } },
     reconciliations: { state: null, last_day: { received: 300, duplicates: 5, last_received_at: before(3_000), refused: 6, last_refused_at: before(60_000), repaired: 1 }, by_kind: {}, repairs: [], next_cursor: null },
   };
 
   it("tells each figure as the API does, and marks what is not as it should be", () => {
+    // By the figures beside it: another reading of the day may be older.
+    expect(measuresOf(told).find((each) => each.id === "duplicates")?.note).toBe("19.6 in 1000; each counts once");
     expect(values(told)).toEqual({ "last-seen": "3 s ago", received: "204", duplicates: "4", late: "2", refused: "6", lag: "120 ms / 900 ms", waiting: "2", missing: "1", repaired: "1", drift: "0" });
     expect(bad(told)).toEqual(["refused", "waiting", "missing", "repaired"]);
   });

@@ -97,6 +97,10 @@ async def test_a_wallboard_is_live_looks_dead_when_it_is_cut_and_is_over_once_re
     await expect(link).to_contain_text("Live", timeout=PATIENCE_MS)
     assert page.url == f"{product.base_url}/wallboard"
     assert await faults(page) == []
+    await page.set_viewport_size({"width": 390, "height": 844})
+    tiles = await page.locator(".wall-tiles").bounding_box()
+    assert tiles is not None
+    assert tiles["x"] + tiles["width"] <= 390
 
     # Cut without a word, while a call begins.
     before = await calls_today(page)

@@ -5,7 +5,6 @@ export interface DayFigures {
   ended: number;
   webhooks: number;
   duplicates: number;
-  duplicates_per_1000: number | null;
   reorders: number;
   reorders_per_1000: number | null;
   repairs: number;

@@ -38,7 +38,7 @@ export function measuresOf({ stats, organization, reconciliations, now }: Told):
   return [
     { id: "last-seen", name: "Last webhook", value: day.last_received_at === undefined ? NOTHING : day.last_received_at === null ? "none in 24 h" : ago(day.last_received_at, now), note: "when a new one was last received", isBad: false },
     { id: "received", name: "Received today", value: String(webhooks.received), note: "webhooks, duplicates too", isBad: false },
-    { id: "duplicates", name: "Duplicate", value: String(webhooks.duplicates), note: today ? `${perThousand(today.duplicates_per_1000)}; each counts once` : "each counts once", isBad: false },
+    { id: "duplicates", name: "Duplicate", value: String(webhooks.duplicates), note: `${perThousand(webhooks.received ? (1000 * webhooks.duplicates) / webhooks.received : null)}; each counts once`, isBad: false },
     { id: "late", name: "Late", value: today ? String(today.reorders) : NOTHING, note: today ? `overtaken by a later one, ${perThousand(today.reorders_per_1000)}` : "overtaken by a later one", isBad: false },
     { id: "refused", name: "Refused in 24 h", value: day.refused === undefined ? NOTHING : String(day.refused), note: day.last_refused_at ? `with a secret that is none of yours: lost; the last ${ago(day.last_refused_at, now)}` : "with a secret that is none of yours", isBad: (day.refused ?? 0) > 0 },
     { id: "lag", name: "Lag p50 / p95", value: today?.webhook_lag_p50_ms == null ? NOTHING : `${ofMs(today.webhook_lag_p50_ms)} / ${ofMs(today.webhook_lag_p95_ms)}`, note: `received − occurred, n ${today?.webhook_lag_n ?? 0}${today?.clock_skewed ? `; ${today.clock_skewed} before they occurred: a clock is off` : ""}`, isBad: (today?.webhook_lag_p95_ms ?? 0) > BEHIND_S * SECOND_MS },
