@@ -84,6 +84,13 @@ async def calls_today(page: Page) -> int:
     return int((await page.locator('[data-tile="answered"] .wall-value').inner_text()).split()[-1])
 
 
+async def stays_within_a_phone(page: Page) -> None:
+    await page.set_viewport_size({"width": 390, "height": 844})
+    tiles = await page.locator(".wall-tiles").bounding_box()
+    assert tiles is not None
+    assert tiles["x"] + tiles["width"] <= 390
+
+
 async def test_a_wallboard_is_live_looks_dead_when_it_is_cut_and_is_over_once_revoked(
     context: BrowserContext, product: Product
 ) -> None:
@@ -97,10 +104,7 @@ async def test_a_wallboard_is_live_looks_dead_when_it_is_cut_and_is_over_once_re
     await expect(link).to_contain_text("Live", timeout=PATIENCE_MS)
     assert page.url == f"{product.base_url}/wallboard"
     assert await faults(page) == []
-    await page.set_viewport_size({"width": 390, "height": 844})
-    tiles = await page.locator(".wall-tiles").bounding_box()
-    assert tiles is not None
-    assert tiles["x"] + tiles["width"] <= 390
+    await stays_within_a_phone(page)
 
     # Cut without a word, while a call begins.
     before = await calls_today(page)
