@@ -5,17 +5,16 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from actors.call_lookups import CallLookups
 from actors.domain.admission import DEADLINE_MS, UNCHECKED, MonthUse, local_month
-from actors.domain.alarm_rules import Rule
+from actors.domain.alarm_rules import rule_facts
 from actors.domain.alarms import Incident
 from actors.domain.call import Call
-from actors.domain.commands import Forget, Hear, InboxRow, Tick, is_configuration
+from actors.domain.commands import Forget, Hear, InboxRow, Tick, has_rules, is_configuration
 from actors.domain.effects import Effect
 from actors.domain.events import (
-    AlarmRulesConfigured,
     BreachesNoted,
     CallChanged,
     CallProcessed,
@@ -23,6 +22,7 @@ from actors.domain.events import (
     IncidentChanged,
     StaleNoted,
 )
+from actors.domain.json_types import Facts
 from actors.domain.judging import incidents_changed
 from actors.domain.local_day import local_date
 from actors.domain.organization import Organization, Round, changes_between, decide, decide_all, recall
@@ -271,7 +271,7 @@ class OrganizationActor:
 
     async def _configured(self, items: Sequence[Item]) -> Sequence[Item]:
         """The items, with the settings in those that tell of a change: Postgres', for they may come in any order."""
-        if not any(isinstance(item, InboxRow) and is_configuration(item) for item in items):
+        if not any(map(_tells_of_a_change, items)):
             return items
         profile = await self._ports.journal.profile(self.organization_id)
         if profile is None:
@@ -282,8 +282,9 @@ class OrganizationActor:
             used = await self._ports.journal.month(self.organization_id, month, self.state.time_zone)
             self.state = replace(self.state, used=used)
         facts = {"name": profile.name, "time_zone": profile.time_zone, "policy": policy_facts(profile.policy)}
+        rules: Facts = {"rules": [rule_facts(rule) for rule in profile.alarm_rules]}
         return [
-            replace(item, facts=facts) if isinstance(item, InboxRow) and is_configuration(item) else item
+            replace(item, facts=rules if has_rules(item) else facts) if _tells_of_a_change(item) else item
             for item in items
         ]
 
@@ -303,15 +304,12 @@ class OrganizationActor:
     async def _commit(self, decided: Round) -> None:
         calls: dict[str, Call] = {}
         incidents: dict[str, Incident] = {}
-        alarm_rules: tuple[Rule, ...] | None = None
         for event in decided.events:
             match event:
                 case CallChanged(call=call) | CallProcessed(call=call):
                     calls[call.call_id] = call
                 case IncidentChanged(incident=incident):
                     incidents[incident.incident_id] = incident
-                case AlarmRulesConfigured():
-                    alarm_rules = event.rules
                 case _:
                     pass
         batch = Batch(
@@ -324,7 +322,6 @@ class OrganizationActor:
             effects=decided.effects,
             at=self._ports.clock.now(),
             incidents=list(incidents.values()),
-            alarm_rules=alarm_rules,
         )
         # The answer to a COMMIT may be lost: until one comes, what Postgres holds decides before anything is taken in.
         self._doubtful = True
@@ -373,3 +370,7 @@ def _holds(state: Organization, row: InboxRow) -> bool:
     # A call just loaded from its complete history contains the row already.
     call = state.calls.get(row.call_id or "")
     return call is not None and call.version >= (row.apply_sequence or 0)
+
+
+def _tells_of_a_change(item: Item) -> TypeGuard[InboxRow]:
+    return isinstance(item, InboxRow) and (is_configuration(item) or has_rules(item))

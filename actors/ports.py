@@ -97,7 +97,6 @@ class Batch:
     """What one decision round writes, all or nothing. `marks` pairs inbox row ids with their apply_sequence.
 
     `outcomes` holds what the rows of requests among them were decided to be.
-    `alarm_rules` replaces the organization's own; None leaves them.
     """
 
     organization_id: str
@@ -109,7 +108,6 @@ class Batch:
     at: int
     outcomes: Mapping[int, str] = field(default_factory=dict[int, str])
     incidents: Sequence[Incident] = ()
-    alarm_rules: tuple[Rule, ...] | None = None
 
 
 class CallMark(NamedTuple):

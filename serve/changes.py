@@ -205,6 +205,13 @@ def require_match(if_match: str | None, shown: Schema) -> None:
         raise PreconditionFailedError("It was changed since. Read it again.")
 
 
+def versions_of(if_match: str | None) -> frozenset[str] | None:
+    """The versions a change may start from; None for any. Weak tags match nothing, as RFC 9110 has it."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    return frozenset(tag.strip().strip('"') for tag in if_match.split(",") if tag.strip().startswith('"'))
+
+
 def etag_of(shown: Schema) -> str:
     """The name of a state of a thing: another state has another."""
     return f'"{hashlib.sha256(shown.model_dump_json().encode()).hexdigest()[:32]}"'

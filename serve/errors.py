@@ -11,6 +11,7 @@ ServeError
 ├── PreconditionFailedError   412  the thing is no longer what the caller read
 ├── BodyTooLargeError         413
 ├── InvalidParameterError     422  readable, but a value is out of its range
+├── PreconditionRequiredError 428  the caller did not tell what it read
 ├── RateLimitedError          429
 ├── ProviderRefusedError      502  a provider answered, and refused
 ├── TemporarilyUnavailableError 503  a server behind us is away; the same request may succeed later
@@ -120,6 +121,12 @@ class PreconditionFailedError(ServeError):
     status = HTTPStatus.PRECONDITION_FAILED
     kind = "precondition-failed"
     title = "It was changed meanwhile"
+
+
+class PreconditionRequiredError(ServeError):
+    status = HTTPStatus.PRECONDITION_REQUIRED
+    kind = "precondition-required"
+    title = "It must be told what the change starts from"
 
 
 class BodyTooLargeError(ServeError):

@@ -8,7 +8,6 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from actors.domain.capacity import Limits, limits_from
-from actors.domain.json_types import JSON
 from actors.domain.local_day import day_bounds
 from actors.domain.metrics import DayCounters
 from actors.slots import slot_of
@@ -235,11 +234,6 @@ class TenantReader:
     async def incident(self, incident_id: UUID) -> Row | None:
         """One incident; None when this organization has none of the id."""
         return await self._row("incident", incident_id)
-
-    async def alarm_rules(self) -> JSON:
-        """The organization's own alarm rules, as its actor wrote them; None when it never set any."""
-        row = await self._row("alarm_rules_of_organization")
-        return row["rules"] if row is not None else None
 
     async def _rows(self, name: str, *arguments: Any) -> list[Row]:
         return [dict(row) for row in await self._connection.fetch(statement(name), self._organization_id, *arguments)]

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 import asyncpg
 
 from actors.domain.admission import MonthUse
-from actors.domain.alarm_rules import rule_facts, rules_from
+from actors.domain.alarm_rules import rules_from
 from actors.domain.alarms import Incident
 from actors.domain.call import Call
 from actors.domain.commands import InboxRow
@@ -148,7 +148,6 @@ class PostgresJournal:
                 moment(batch.at + FIRST_RETRY_MS),
                 [batch.outcomes.get(row_id) for row_id, _ in batch.marks],
                 [incident_record(incident) for incident in batch.incidents],
-                [rule_facts(rule) for rule in batch.alarm_rules] if batch.alarm_rules is not None else None,
             )
         except asyncpg.UniqueViolationError as taken:
             # The rows are free but their sequence is not, or an incident is open already: the state behind this batch

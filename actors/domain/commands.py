@@ -244,6 +244,11 @@ def is_configuration(row: InboxRow) -> bool:
     return row.provider == "internal" and row.type == "organization-configured"
 
 
+def has_rules(row: InboxRow) -> bool:
+    """Whether a row tells that alarm rules were set."""
+    return row.provider == "internal" and row.type == ALARM_RULES_CONFIGURED
+
+
 def _of_organization(row: InboxRow) -> Command | None:
     if is_configuration(row):
         name, time_zone = row.facts.get("name"), row.facts.get("time_zone")

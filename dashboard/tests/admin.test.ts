@@ -5,7 +5,8 @@ import { neededRole, ROLES, SCOPES } from "../src/admin/scopes.ts";
 import { ago, dateTime, fromLocalInput, localInput, roughly } from "../src/admin/times.ts";
 import { csvOf } from "../src/audit/csv.ts";
 import { Problem, SignedOut, Unreachable } from "../src/api/client.ts";
-import { clearsWhen, faultOfRule, METRICS, NEW_RULE, opensWhen, withoutRule, withRule, type AlarmRule } from "../src/alarms/rules.ts";
+import { differences } from "../src/alarms/rule-differences.ts";
+import { clearsWhen, faultOfRule, METRICS, NEW_RULE, opensWhen, granted, type AlarmRule } from "../src/alarms/rules.ts";
 import { conditionOf, deliveryState } from "../src/integrations/health.ts";
 import type { Delivery, Integration } from "../src/integrations/api.ts";
 import { keyState, liveFirst } from "../src/people/keys.ts";
@@ -141,10 +142,22 @@ describe("alarm rules", () => {
   });
 
   it("are put as the organization's own alone: a default changed becomes one, one taken away is a default again", () => {
-    const off = withRule(rules, { ...(rules[1] as AlarmRule), enabled: false }, "call-too-long");
+    const off = granted(rules, { name: "call-too-long", rule: { ...(rules[1] as AlarmRule), enabled: false } });
     expect(off.map((each) => [each.name, each.enabled])).toEqual([["mine", true], ["call-too-long", false]]);
     expect(Object.keys(off[1] ?? {})).not.toContain("own");
-    expect(withoutRule(rules, "mine")).toEqual([]);
+    expect(granted(rules, { name: "mine", rule: null })).toEqual([]);
+  });
+
+  it("differ by what is new, gone, the default again or set otherwise", () => {
+    const long = rules[1] as AlarmRule;
+    const after = [rule("theirs", true), { ...long, own: true, threshold: 600, enabled: false }];
+    expect(differences(rules, after)).toEqual([
+      { name: "call-too-long", told: ["opens: ≥ 30 min (of at least 20) for 10 s → ≥ 10 min (of at least 20) for 10 s", "state: on → off"] },
+      { name: "mine", told: ["was removed"] },
+      { name: "theirs", told: [expect.stringMatching(/^is new: opens at/)] },
+    ]);
+    expect(differences(after, [rule("theirs", true), long])[0]?.told[0]).toBe("is the default again");
+    expect(differences(rules, rules)).toEqual([]);
   });
 
   it("say what is wrong before they are sent", () => {

@@ -3,16 +3,21 @@
 from typing import Annotated, Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Query, status
+from fastapi import APIRouter, Header, Query, Response, status
 
-from actors.domain.alarm_rules import DEFAULT_RULES, rule_facts, rules_from
-from actors.domain.commands import ALARM_RULES_CONFIGURED, INCIDENT_ROWS, IncidentAction
+from actors.domain.alarm_rules import DEFAULT_RULES
+from actors.domain.commands import INCIDENT_ROWS, IncidentAction
+from actors.ports import Delivery
 from serve.alarm_schemas import AlarmRule, AlarmRules, IncidentPage, IncidentView, OwnAlarmRules
 from serve.auth import Caller, GuardedRoute, permits
-from serve.errors import ConflictError, NotFoundError
+from serve.changes import versions_of
+from serve.errors import ConflictError, NotFoundError, PreconditionFailedError, PreconditionRequiredError
 from serve.incident_pages import IncidentCursor
+from serve.openapi import problem
 from serve.services import Given, Services
+from storage.alarm_rules import OwnRules, RulesChangedError, read_alarm_rules, replace_alarm_rules
 from storage.principals import Principal
+from storage.times import milliseconds
 from workflows.activities.internal_rows import InternalRow
 
 router = APIRouter(route_class=GuardedRoute, tags=["alarms"], prefix="/v1/organizations/{organization_id}")
@@ -91,41 +96,68 @@ async def get_alarm_rules(
     organization_id: str,  # noqa: ARG001  # the gate has compared it with the caller's
     services: Given,
     caller: Caller,
+    response: Response,
 ) -> AlarmRules:
-    """Every rule, those switched off too; `own` ones were set by the organization, the others are defaults."""
+    """Every rule, those switched off too; `own` ones were set by the organization, the others are defaults.
+
+    A change has to name their `ETag`.
+    """
     async with services.reading(caller) as reads:
-        held = await reads.alarm_rules()
-    return _rules([AlarmRule.of(rule, own=True) for rule in rules_from(held)])
+        own = await read_alarm_rules(reads.connection, caller.organization_id)
+    return _rules(own, response)
 
 
-@router.put("/alarm-rules", dependencies=[_WRITES], status_code=status.HTTP_202_ACCEPTED)
+@router.put(
+    "/alarm-rules",
+    dependencies=[_WRITES],
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={428: problem("No `If-Match`: nothing tells what the change starts from.")},
+)
 async def put_alarm_rules(
+    *,
     organization_id: str,  # noqa: ARG001  # the gate has compared it with the caller's
     rules: OwnAlarmRules,
     services: Given,
     caller: Caller,
+    response: Response,
+    if_match: Annotated[
+        str | None,
+        Header(
+            max_length=1_000,
+            description="The `ETag` of what was read: 412 if somebody has set others by now. `*` replaces whatever is"
+            " there. Without it: 428.",
+        ),
+    ] = None,
 ) -> AlarmRules:
     """Replace the organization's own rules. One with a default's name replaces it; `enabled: false` switches it off.
 
-    Taken when answered, in force within seconds: an open incident that no rule watches any more recovers then.
+    Set when answered, in force within seconds: an open incident that no rule watches any more recovers then.
     """
-    told = [rule.rule() for rule in rules.rules]
-    await services.rows.accept(
-        InternalRow(
+    if if_match is None:
+        raise PreconditionRequiredError("Name the `ETag` of the rules that were read in `If-Match`.")
+    try:
+        replaced = await replace_alarm_rules(
+            services.pool,
             organization_id=caller.organization_id,
-            call_id=None,
-            type=ALARM_RULES_CONFIGURED,
-            key=f"{ALARM_RULES_CONFIGURED}:{uuid4()}",
-            facts={"rules": [rule_facts(rule) for rule in told], "by": caller.subject},
+            rules=[rule.rule() for rule in rules.rules],
+            actor=caller.subject,
+            at=milliseconds(services.now()),
+            only_from=versions_of(if_match),
         )
-    )
-    return _rules([AlarmRule.of(rule, own=True) for rule in told])
+    except RulesChangedError as changed:
+        raise PreconditionFailedError("The rules were changed since. Read them again.") from changed
+    if replaced is None:
+        raise NotFoundError("There is nothing here.")
+    if services.owners is not None:
+        services.owners.offer(Delivery(organization_id=caller.organization_id, item=replaced.row))
+    return _rules(replaced.own, response)
 
 
-def _rules(own: list[AlarmRule]) -> AlarmRules:
-    names = {rule.name for rule in own}
+def _rules(own: OwnRules, response: Response) -> AlarmRules:
+    response.headers["ETag"] = f'"{own.version}"'
+    names = {rule.name for rule in own.rules}
     defaults = [AlarmRule.of(rule, own=False) for rule in DEFAULT_RULES if rule.name not in names]
-    return AlarmRules(rules=[*own, *defaults])
+    return AlarmRules(rules=[*(AlarmRule.of(rule, own=True) for rule in own.rules), *defaults])
 
 
 async def _act(

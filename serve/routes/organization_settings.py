@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Response
 
 from actors.ports import Delivery
 from serve.auth import Caller, GuardedRoute, permits
+from serve.changes import versions_of
 from serve.errors import InvalidParameterError, NotFoundError, PreconditionFailedError
 from serve.services import Given
 from serve.settings_schemas import OrganizationSettings, SettingsChange
@@ -47,7 +48,7 @@ async def patch_settings(
             changes=changes.told(),
             actor=caller.subject,
             at=milliseconds(services.now()),
-            only_from=_versions(if_match),
+            only_from=versions_of(if_match),
         )
     except SettingsChangedError as changed:
         raise PreconditionFailedError("The settings were changed since. Read them again.") from changed
@@ -68,10 +69,3 @@ def _shown(settings: Settings | None, response: Response) -> OrganizationSetting
         raise NotFoundError("There is nothing here.")
     response.headers["ETag"] = f'"{settings.version}"'
     return OrganizationSettings.of(settings)
-
-
-def _versions(if_match: str | None) -> frozenset[str] | None:
-    """The versions a change may start from; None for any. Weak tags match nothing, as RFC 9110 has it."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    return frozenset(tag.strip().strip('"') for tag in if_match.split(",") if tag.strip().startswith('"'))

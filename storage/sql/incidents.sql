@@ -17,7 +17,3 @@ select
     muted_until, recovered_at, resolved_at, resolved_by, closed_at
 from incidents
 where organization_id = $1 and incident_id = $2;
-
--- name: alarm_rules_of_organization
--- The organization's own alarm rules; no row when it never set any.
-select rules from alarm_rules where organization_id = $1;

@@ -309,12 +309,6 @@ with told as (
         recovered_at = excluded.recovered_at,
         resolved_at = excluded.resolved_at,
         resolved_by = excluded.resolved_by
-), ruled as (
-    insert into alarm_rules (organization_id, rules, configured_at)
-    select organization_id, $14::jsonb, $7
-    from admitted
-    where $14::jsonb is not null
-    on conflict (organization_id) do update set rules = excluded.rules, configured_at = excluded.configured_at
 )
 select
     exists (select from fence) as is_owner,

@@ -52,8 +52,8 @@ class Product:
         return eventually(asked, what=lambda: f"{path} is not served")
 
     def put(self, path: str, document: Mapping[str, Any]) -> httpx.Response:
-        """Change a setting of the organization."""
-        return self.http.put(self._url(path), json=document, headers=self._credential())
+        """Change a setting of the organization, whatever it is now."""
+        return self.http.put(self._url(path), json=document, headers={**self._credential(), "if-match": "*"})
 
     def patch(self, path: str, document: Mapping[str, Any]) -> httpx.Response:
         """Change some members of a setting."""

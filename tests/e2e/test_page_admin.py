@@ -242,6 +242,28 @@ async def test_a_rule_is_made_and_taken_away(page: Page, product: Product) -> No
         return not await is_own()
 
     await until(is_own)
+
+    # Somebody else changes rules while this one is edited: neither loses what they set.
+    await row.get_by_role("button", name=f"Change {name}").click()
+    await dialog.get_by_label("Threshold, s").fill("37000")
+    theirs = f"theirs-{uuid4().hex[:8]}"
+    held = [each for each in (await asyncio.to_thread(product.get, "alarm-rules")).json()["rules"] if each["own"]]
+    kept = [{key: value for key, value in each.items() if key not in {"own", "scope"}} for each in held]
+    added = {"name": theirs, "metric": "hangs", "threshold": 90, "clear": 90}
+    (await asyncio.to_thread(product.put, "alarm-rules", {"rules": [*kept, added]})).raise_for_status()
+    await dialog.get_by_role("button", name="Save the rule").click()
+    conflict = page.get_by_role("dialog", name="The rules were changed meanwhile")
+    await expect(conflict.locator("#their-changes")).to_contain_text(theirs)
+    await expect(conflict).to_contain_text(f"They left {name} as it was")
+    await conflict.get_by_role("button", name="Leave theirs").click()
+    await expect(dialog.get_by_label("Threshold, s")).to_have_value("37000")
+    await dialog.get_by_role("button", name="Save the rule").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    told = {each["name"]: each for each in (await asyncio.to_thread(product.get, "alarm-rules")).json()["rules"]}
+    assert (told[name]["threshold"], told[theirs]["threshold"]) == (37000, 90)
+
+    await page.get_by_role("button", name=f"Remove {theirs}").click()
+    await expect(page.locator(f'tr[data-rule="{theirs}"]')).to_have_count(0)
     await row.get_by_role("button", name=f"Remove {name}").click()
     await expect(row).to_have_count(0)
     await until(is_gone)

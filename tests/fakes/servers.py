@@ -265,8 +265,6 @@ class Servers:
         for effect in batch.effects:
             tenant.ledger.setdefault(effect, PendingRecord(retry_at=batch.at + FIRST_RETRY_MS))
         tenant.incidents |= {incident.incident_id: incident for incident in batch.incidents}
-        if batch.alarm_rules is not None:
-            tenant.alarm_rules = batch.alarm_rules
 
     # Effects
 

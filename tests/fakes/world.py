@@ -223,8 +223,6 @@ class FakeJournal:
         for effect in batch.effects:
             self.world.ledger.setdefault((effect.call_id, effect.effect), False)
         self.world.incidents |= {incident.incident_id: incident for incident in batch.incidents}
-        if batch.alarm_rules is not None:
-            self.world.alarm_rules = batch.alarm_rules
         self.faults.after()
 
 

@@ -14,6 +14,7 @@ from actors.domain.commands import Tick
 from actors.organization_actor import OrganizationActor
 from actors.ports import AlreadyAppliedError, Batch, Lease, StaleOwnerError
 from actors.slots import SLOTS, slot_of
+from storage.alarm_rules import replace_alarm_rules
 from storage.journal import PostgresJournal
 from storage.ownership import PostgresOwnership
 from storage.postgres import Pool, open_pool
@@ -86,11 +87,8 @@ async def test_a_second_open_incident_of_one_rule_and_call_is_refused(
 async def test_a_stale_owners_incidents_are_refused(journal: PostgresJournal, batch: Batch, pool: Pool) -> None:
     await pool.execute("update slot_owner set epoch = epoch + 1")
     with pytest.raises(StaleOwnerError):
-        await journal.commit(replace(batch, incidents=[incident_of(batch)], alarm_rules=(RULE,)))
+        await journal.commit(replace(batch, incidents=[incident_of(batch)]))
     assert await told(journal, batch) == []
-    profile = await journal.profile(batch.organization_id)
-    assert profile is not None
-    assert profile.alarm_rules == ()
 
 
 async def test_ended_incidents_are_told_while_they_cool_are_muted_or_are_asked_for(
@@ -105,9 +103,11 @@ async def test_ended_incidents_are_told_while_they_cool_are_muted_or_are_asked_f
     assert set(await told(journal, batch, incident_ids=[ended.incident_id])) == {ended, muted}
 
 
-async def test_an_organizations_rules_are_replaced_whole(journal: PostgresJournal, batch: Batch) -> None:
+async def test_an_organizations_rules_are_replaced_whole(journal: PostgresJournal, batch: Batch, pool: Pool) -> None:
     for rules in ((RULE, Rule(name="mine", metric=Metric.HANGS, threshold=2, clear=2)), (RULE,), ()):
-        await journal.commit(replace(batch, alarm_rules=rules))
+        await replace_alarm_rules(
+            pool, organization_id=batch.organization_id, rules=rules, actor="Ada", at=batch.at, only_from=None
+        )
         profile = await journal.profile(batch.organization_id)
         assert profile is not None
         assert profile.alarm_rules == rules

@@ -1,31 +1,28 @@
-/** One change at a time that somebody asks for: whether it is under way, what came of it, and its key. */
+/** Changes that somebody asks for, one at a time: whether one is under way, what came of it, and the key of each. */
 
-import { useRef, useState } from "react";
-import { Unreachable } from "../api/client.ts";
+import { useState } from "react";
+import { Once } from "../api/once.ts";
 import { faultOf } from "./reading.ts";
 
 export interface Change {
   isBusy: boolean;
   fault: string | null;
-  /** Runs `make` with an Idempotency-Key; whether it was done. A change whose answer was lost is repeated with the same key. */
-  run: (make: (key: string) => Promise<unknown>) => Promise<boolean>;
+  /** Runs `make` with an Idempotency-Key, that of `asked` of the row `of` (see Once); whether it was done. */
+  run: (asked: unknown, make: (key: string) => Promise<unknown>, of?: string) => Promise<boolean>;
   forget: () => void;
 }
 
 export function useChange(): Change {
   const [isBusy, setIsBusy] = useState(false);
   const [fault, setFault] = useState<string | null>(null);
-  const key = useRef<string | null>(null);
-  const run = async (make: (key: string) => Promise<unknown>): Promise<boolean> => {
+  const [once] = useState(() => new Once());
+  const run = async (asked: unknown, make: (key: string) => Promise<unknown>, of?: string): Promise<boolean> => {
     setIsBusy(true);
     setFault(null);
-    key.current ??= crypto.randomUUID();
     try {
-      await make(key.current);
-      key.current = null;
+      await once.run(asked, make, of);
       return true;
     } catch (error) {
-      if (!(error instanceof Unreachable)) key.current = null;
       setFault(faultOf(error));
       return false;
     } finally {

@@ -25,11 +25,12 @@ export interface FormDialogProps extends DialogProps {
   submit: string;
   change: Change;
   isDanger?: boolean;
+  cancel?: string;
   /** What to do; the dialog is closed by whoever opened it, once it is done. */
   onSubmit: () => void;
 }
 
-export function FormDialog({ title, close, children, submit, change, isDanger = false, onSubmit }: FormDialogProps): ReactNode {
+export function FormDialog({ title, close, children, submit, change, isDanger = false, cancel = "Cancel", onSubmit }: FormDialogProps): ReactNode {
   const cancelRef = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     if (isDanger) cancelRef.current?.focus();
@@ -46,7 +47,7 @@ export function FormDialog({ title, close, children, submit, change, isDanger = 
         <Fault of={change} />
         <div className="buttons">
           <button type="button" ref={cancelRef} onClick={close}>
-            Cancel
+            {cancel}
           </button>
           <button type="submit" className={isDanger ? "danger" : "primary"} disabled={change.isBusy}>
             {submit}

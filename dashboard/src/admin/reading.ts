@@ -1,7 +1,7 @@
 /** What a page read from the API, and where the reading stands. What was read stays on screen while it is read again. */
 
 import { useCallback, useEffect, useState } from "react";
-import { api, type Asked, Problem, SignedOut } from "../api/client.ts";
+import { type Asked, Problem, SignedOut, tagged } from "../api/client.ts";
 import { useSession } from "../api/session.ts";
 
 export type Reading<T> =
@@ -10,7 +10,7 @@ export type Reading<T> =
   | { status: "not-permitted"; fault: string }
   | { status: "missing"; fault: string }
   /** `fault`: why the last reading again came to nothing. */
-  | { status: "ready"; value: T; fault: string | null };
+  | { status: "ready"; value: T; etag?: string | undefined; fault: string | null };
 
 export interface Read<T> {
   reading: Reading<T>;
@@ -45,8 +45,8 @@ export function useReading<T>(path: string | null, query: NonNullable<Asked["que
       if (isAsked) return;
       isAsked = true;
       try {
-        const value = await api<T>(from, { query: filters, signal: stopped.signal });
-        setHeld({ of, reading: { status: "ready", value, fault: null } });
+        const told = await tagged<T>(from, { query: filters, signal: stopped.signal });
+        setHeld({ of, reading: { status: "ready", ...told, fault: null } });
       } catch (error) {
         if (stopped.signal.aborted) return;
         setHeld((before) => ({ of, reading: afterFault(before.of === of ? before.reading : { status: "loading" }, error) }));

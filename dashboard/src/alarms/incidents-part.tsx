@@ -37,7 +37,7 @@ export function IncidentsPart({ organizationId, only, mayAct, now }: IncidentsPr
   );
   const change = useChange();
   const act = async (incidentId: string, action: IncidentAction): Promise<void> => {
-    await change.run(() => actOnIncident(organizationId, incidentId, action));
+    await change.run(action, () => actOnIncident(organizationId, incidentId, action), incidentId);
     incidents.reload();
   };
   return (

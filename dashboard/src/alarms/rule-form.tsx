@@ -1,23 +1,20 @@
 /** A rule being made or changed. */
 
 import { type ReactNode, useState } from "react";
-import { useChange } from "../admin/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
 import type { Metric, Severity } from "../live/protocol.ts";
-import { type AlarmRule, faultOfRule, METRICS, NEW_RULE, type OwnRule, putRules, withRule } from "./rules.ts";
+import type { OwnRules } from "./own-rules.ts";
+import { type AlarmRule, faultOfRule, METRICS, NEW_RULE, type OwnRule } from "./rules.ts";
 
 export interface RuleFormProps {
-  organizationId: string;
-  rules: readonly AlarmRule[];
+  own: OwnRules;
   /** The rule to begin with; null makes a new one. */
   rule: AlarmRule | null;
   assistants: readonly { provider_assistant_id: string | null; id: string; name: string }[];
   close: () => void;
-  done: (rules: readonly AlarmRule[]) => void;
 }
 
-export function RuleForm({ organizationId, rules, rule, assistants, close, done }: RuleFormProps): ReactNode {
-  const change = useChange();
+export function RuleForm({ own: { rules, change, ask }, rule, assistants, close }: RuleFormProps): ReactNode {
   const [held, setHeld] = useState<OwnRule>(rule ?? NEW_RULE);
   const [fault, setFault] = useState<string | null>(null);
   const put = (part: Partial<OwnRule>): void => setHeld({ ...held, ...part });
@@ -27,9 +24,7 @@ export function RuleForm({ organizationId, rules, rule, assistants, close, done 
     const wrong = faultOfRule(held, rules, rule?.name ?? null);
     setFault(wrong);
     if (wrong !== null) return;
-    const asked = { ...held, assistant_id: metric.perCall ? held.assistant_id : null };
-    let next: readonly AlarmRule[] = rules;
-    if (await change.run(async () => (next = await putRules(organizationId, withRule(rules, asked, rule?.name ?? null))))) done(next);
+    if (await ask({ name: held.name, rule: { ...held, assistant_id: metric.perCall ? held.assistant_id : null } })) close();
   };
   return (
     <FormDialog title={rule ? `Change ${rule.name}` : "New rule"} submit="Save the rule" change={fault === null ? change : { ...change, fault }} close={close} onSubmit={() => void submit()}>

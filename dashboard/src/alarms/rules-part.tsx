@@ -2,29 +2,30 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
 import { Fault } from "../admin/dialog.tsx";
 import { Cell, Part, Records, State } from "../admin/parts.tsx";
 import { useReading } from "../admin/reading.ts";
 import { Shown } from "../admin/states.tsx";
 import { SEVERITIES } from "../calls/alarms.ts";
 import { RuleForm } from "./rule-form.tsx";
-import { type AlarmRule, clearsWhen, coolsFor, METRICS, opensWhen, type OwnRule, putRules, withoutRule, withRule } from "./rules.ts";
+import { useOwnRules } from "./own-rules.ts";
+import { RulesConflict } from "./rules-conflict.tsx";
+import { type AlarmRule, clearsWhen, coolsFor, METRICS, opensWhen } from "./rules.ts";
 
 interface Assistants {
   assistants: { id: string; provider_assistant_id: string | null; name: string }[];
 }
 
 export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organizationId: string; mayWrite: boolean; mayAssistants: boolean }): ReactNode {
-  const told = useReading<{ rules: AlarmRule[] }>(organizationPath(organizationId, "alarm-rules"));
+  const own = useOwnRules(organizationId);
   const assistants = useReading<Assistants>(mayAssistants ? organizationPath(organizationId, "assistants") : null, { limit: 200 });
-  // What was put is in force within seconds: until it is read anew it stands here.
-  const [put, setPut] = useState<readonly AlarmRule[] | null>(null);
   const [open, setOpen] = useState<{ rule: AlarmRule | null } | null>(null);
-  const change = useChange();
+  const { rules, change, conflict, ask } = own;
   const names = new Map(assistants.reading.status === "ready" ? assistants.reading.value.assistants.map((each) => [each.provider_assistant_id ?? each.id, each.name]) : []);
-  const set = (rules: readonly OwnRule[]): void => void change.run(async () => setPut(await putRules(organizationId, rules)));
-  const rules = put ?? (told.reading.status === "ready" ? told.reading.value.rules : []);
+  const close = (): void => {
+    change.forget();
+    setOpen(null);
+  };
   return (
     <Part
       id="rules"
@@ -32,14 +33,14 @@ export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organiz
       lead="One breach is one incident: it opens once the breach has lasted, ends on the far side of the clear threshold, and no other opens until it has cooled. A change is in force within seconds."
       actions={
         mayWrite && (
-          <button type="button" className="primary" disabled={told.reading.status !== "ready"} onClick={() => setOpen({ rule: null })}>
+          <button type="button" className="primary" disabled={!own.isRead} onClick={() => setOpen({ rule: null })}>
             New rule
           </button>
         )
       }
     >
-      <Fault of={change} />
-      <Shown of={told} what="the rules">
+      {open === null && conflict === null && <Fault of={change} />}
+      <Shown of={own.told} what="the rules">
         {() => (
           <Records caption="Alarm rules" columns={["Rule", "Watches", "Opens", "Ends", "Cools", "State", ""]}>
             {rules.map((each) => (
@@ -49,11 +50,11 @@ export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organiz
                     <button type="button" aria-label={`Change ${each.name}`} onClick={() => setOpen({ rule: each })}>
                       Change
                     </button>
-                    <button type="button" disabled={change.isBusy} aria-label={`Switch ${each.enabled ? "off" : "on"} ${each.name}`} onClick={() => set(withRule(rules, { ...each, enabled: !each.enabled }, each.name))}>
+                    <button type="button" disabled={change.isBusy} aria-label={`Switch ${each.enabled ? "off" : "on"} ${each.name}`} onClick={() => void ask({ name: each.name, rule: { ...each, enabled: !each.enabled } })}>
                       {each.enabled ? "Switch off" : "Switch on"}
                     </button>
                     {each.own && (
-                      <button type="button" className="danger" disabled={change.isBusy} aria-label={`Remove ${each.name}`} onClick={() => set(withoutRule(rules, each.name))}>
+                      <button type="button" className="danger" disabled={change.isBusy} aria-label={`Remove ${each.name}`} onClick={() => void ask({ name: each.name, rule: null })}>
                         Remove
                       </button>
                     )}
@@ -66,15 +67,18 @@ export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organiz
       </Shown>
       {open && (
         <RuleForm
-          organizationId={organizationId}
-          rules={rules}
+          own={own}
           rule={open.rule}
           assistants={assistants.reading.status === "ready" ? assistants.reading.value.assistants : []}
-          close={() => setOpen(null)}
-          done={(next) => {
-            setPut(next);
-            setOpen(null);
-          }}
+          close={close}
+        />
+      )}
+      {conflict && (
+        <RulesConflict
+          conflict={conflict}
+          change={change}
+          close={own.yield}
+          again={() => void ask(conflict.wish).then((isDone) => isDone && close())}
         />
       )}
     </Part>

@@ -1,6 +1,6 @@
 /** Alarm rules: what each watches in words, and the form that one is made or changed in. */
 
-import { api, organizationPath } from "../api/client.ts";
+import { organizationPath, tagged, type Tagged } from "../api/client.ts";
 import type { Metric, Severity } from "../live/protocol.ts";
 import { roughly } from "../admin/times.ts";
 
@@ -83,15 +83,16 @@ export const NEW_RULE: OwnRule = {
   enabled: true,
 };
 
-/** The organization's own rules with `rule` in the place of the one of its name, and without the one called `before`. */
-export function withRule(rules: readonly AlarmRule[], rule: OwnRule, before: string | null): OwnRule[] {
-  const kept = rules.filter((each) => each.own && each.name !== rule.name && each.name !== before);
-  return [...kept, rule].map(asked);
+/** What somebody wants of one rule: to be as it is told, or not to be; where it replaced a default, that holds again. */
+export interface Wish {
+  name: string;
+  rule: OwnRule | null;
 }
 
-/** The own rules without this one: where it replaced a default, that holds again. */
-export function withoutRule(rules: readonly AlarmRule[], name: string): OwnRule[] {
-  return rules.filter((each) => each.own && each.name !== name).map(asked);
+/** The organization's own rules as they are once the wish is granted. */
+export function granted(rules: readonly AlarmRule[], { name, rule }: Wish): OwnRule[] {
+  const kept = rules.filter((each) => each.own && each.name !== name);
+  return [...kept, ...(rule === null ? [] : [rule])].map(asked);
 }
 
 function asked({ name, metric, comparison, threshold, clear, pending_seconds, cooldown_seconds, severity, assistant_id, minimum_n, enabled }: OwnRule): OwnRule {
@@ -108,7 +109,13 @@ export function faultOfRule(rule: OwnRule, rules: readonly AlarmRule[], before: 
   return null;
 }
 
-export async function putRules(organizationId: string, rules: readonly OwnRule[]): Promise<readonly AlarmRule[]> {
-  const path = organizationPath(organizationId, "alarm-rules");
-  return (await api<{ rules: AlarmRule[] }>(path, { method: "PUT", body: { rules } })).rules;
+export interface AlarmRules {
+  rules: AlarmRule[];
+}
+
+export const rulesPath = (organizationId: string): string => organizationPath(organizationId, "alarm-rules");
+
+/** Sets the own rules, unless others were set since those of `from` were read: that is a Problem of status 412. */
+export function putRules(organizationId: string, rules: readonly OwnRule[], from: Tagged<AlarmRules>): Promise<Tagged<AlarmRules>> {
+  return tagged<AlarmRules>(rulesPath(organizationId), { method: "PUT", body: { rules }, ifMatch: from.etag });
 }

@@ -60,6 +60,8 @@ export interface Asked {
   query?: Readonly<Record<string, string | number | boolean | null | undefined>>;
   /** Makes the change safe to repeat: the same key has one effect. */
   idempotencyKey?: string;
+  /** The `etag` of what the change starts from: it is refused (412) once that is another. */
+  ifMatch?: string | undefined;
   signal?: AbortSignal | undefined;
   /** A key in place of the session: the cookie is not sent, and its end signs nobody out. */
   bearer?: string | undefined;
@@ -75,14 +77,25 @@ export function onSignedOut(told: () => void): () => void {
 
 /** Asks the API. Raises SignedOut, Problem or Unreachable; an aborted `signal` raises its own reason. */
 export async function api<T>(path: string, asked: Asked = {}): Promise<T> {
+  return (await tagged<T>(path, asked)).value;
+}
+
+export interface Tagged<T> {
+  value: T;
+  /** The name of this state of it, for `ifMatch`. */
+  etag: string | undefined;
+}
+
+/** As `api`, with the name of the state that was answered. */
+export async function tagged<T>(path: string, asked: Asked = {}): Promise<Tagged<T>> {
   const answer = await answerOf(path, asked);
   if (answer.status === 401) {
     if (!asked.bearer) for (const told of signedOutListeners) told();
     throw new SignedOut();
   }
   if (!answer.ok) throw new Problem(answer.status, await documentOf(answer));
-  if (answer.status === 204) return undefined as T;
-  return (await answer.json()) as T;
+  const etag = answer.headers.get("etag") ?? undefined;
+  return { value: (answer.status === 204 ? undefined : await answer.json()) as T, etag };
 }
 
 /** The path of something of an organization's; parts are escaped. */
@@ -90,10 +103,11 @@ export function organizationPath(organizationId: string, ...parts: string[]): st
   return ["/v1/organizations", organizationId, ...parts].map((part, at) => (at ? encodeURIComponent(part) : part)).join("/");
 }
 
-async function answerOf(path: string, { method = "GET", body, query, idempotencyKey, signal, bearer }: Asked): Promise<Response> {
+async function answerOf(path: string, { method = "GET", body, query, idempotencyKey, ifMatch, signal, bearer }: Asked): Promise<Response> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
+  if (ifMatch) headers["if-match"] = ifMatch;
   if (bearer) headers["authorization"] = `Bearer ${bearer}`;
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {

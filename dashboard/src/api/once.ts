@@ -3,17 +3,21 @@
 import { Unreachable } from "./client.ts";
 
 export class Once {
-  private lost: { asked: string; key: string } | null = null;
+  private readonly lost = new Map<string, { asked: string; key: string }>();
 
-  /** Runs `make` with a key. `asked` is what is asked for: something else is another change, with a key of its own. */
-  async run<T>(asked: unknown, make: (key: string) => Promise<T>): Promise<T> {
+  /**
+   * Runs `make` with a key. `asked` is what is asked for: something else is another change, with a key of its own, and
+   * makes the one before it one that was not asked for. `of` is the thing that it is asked of: others do not matter to it.
+   */
+  async run<T>(asked: unknown, make: (key: string) => Promise<T>, of = ""): Promise<T> {
     const text = JSON.stringify(asked);
-    const key = this.lost?.asked === text ? this.lost.key : crypto.randomUUID();
-    this.lost = null;
+    const lost = this.lost.get(of);
+    const key = lost?.asked === text ? lost.key : crypto.randomUUID();
+    this.lost.delete(of);
     try {
       return await make(key);
     } catch (error) {
-      if (error instanceof Unreachable) this.lost = { asked: text, key };
+      if (error instanceof Unreachable) this.lost.set(of, { asked: text, key });
       throw error;
     }
   }

@@ -140,7 +140,7 @@ function Detail({ organizationId, id, version, mayReplay, changed }: { organizat
   const [asked, setAsked] = useState(false);
   const detail = useReading<DeliveryDetail>(organizationPath(organizationId, "deliveries", id), {}, undefined, version);
   const again = async (): Promise<void> => {
-    if (!(await change.run((key) => replayDelivery(organizationId, id, key)))) return;
+    if (!(await change.run("again", (key) => replayDelivery(organizationId, id, key), id))) return;
     setAsked(true);
     changed();
   };

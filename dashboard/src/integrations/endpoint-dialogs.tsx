@@ -21,8 +21,9 @@ export function EndpointForm({ organizationId, endpoint, close, done }: Asked & 
   const [events, setEvents] = useState<readonly string[]>(endpoint?.events ?? ["call.completed"]);
   const submit = async (): Promise<void> => {
     let secret: string | null = null;
-    const isDone = await change.run(async (key) => {
-      secret = await saveEndpoint(organizationId, endpoint?.id ?? null, { name: name.trim(), url: url.trim(), events: [...events] }, key);
+    const fields = { name: name.trim(), url: url.trim(), events: [...events] };
+    const isDone = await change.run(fields, async (key) => {
+      secret = await saveEndpoint(organizationId, endpoint?.id ?? null, fields, key);
     });
     if (isDone) done(secret);
   };
@@ -54,7 +55,7 @@ export function RotateForm({ organizationId, endpoint, close, done }: Asked & { 
   const [hours, setHours] = useState(24);
   const submit = async (): Promise<void> => {
     let secret: string | null = null;
-    if (await change.run(async (key) => (secret = await rotateSecret(organizationId, endpoint.id, hours, key)))) done(secret);
+    if (await change.run(hours, async (key) => (secret = await rotateSecret(organizationId, endpoint.id, hours, key)))) done(secret);
   };
   return (
     <FormDialog title={`New secret for ${endpoint.name}`} submit="Make a new secret" change={change} close={close} onSubmit={() => void submit()}>
@@ -70,7 +71,7 @@ export function RotateForm({ organizationId, endpoint, close, done }: Asked & { 
 export function RemoveForm({ organizationId, endpoint, close, done }: Asked & { endpoint: Integration }): ReactNode {
   const change = useChange();
   const submit = async (): Promise<void> => {
-    if (await change.run((key) => removeEndpoint(organizationId, endpoint.id, key))) done(null);
+    if (await change.run("remove", (key) => removeEndpoint(organizationId, endpoint.id, key))) done(null);
   };
   return (
     <FormDialog title={`Remove ${endpoint.name}?`} submit="Remove the endpoint" isDanger change={change} close={close} onSubmit={() => void submit()}>
@@ -91,7 +92,8 @@ export function ReplayForm({ organizationId, endpoint, close, done }: Asked & { 
   const submit = async (): Promise<void> => {
     const [since, until] = [fromLocalInput(from, timeZone), fromLocalInput(to, timeZone)];
     if (since === null || until === null) return;
-    if (await change.run((key) => replayRange(organizationId, endpoint.id, { from: since, to: until, status: status || null }, key))) done(null);
+    const range = { from: since, to: until, status: status || null };
+    if (await change.run(range, (key) => replayRange(organizationId, endpoint.id, range, key))) done(null);
   };
   return (
     <FormDialog title={`Send again to ${endpoint.name}`} submit="Send again" change={change} close={close} onSubmit={() => void submit()}>

@@ -132,7 +132,7 @@ interface ActionsProps {
 function Actions({ organizationId, scopes, endpoint, change, changed, setOpen }: ActionsProps): ReactNode {
   const mayWrite = scopes.has("integrations:write");
   const turn = async (): Promise<void> => {
-    if (await change.run((key) => switchEndpoint(organizationId, endpoint.id, !endpoint.enabled, key))) changed();
+    if (await change.run(!endpoint.enabled, (key) => switchEndpoint(organizationId, endpoint.id, !endpoint.enabled, key), endpoint.id)) changed();
   };
   const label = (what: string): string => `${what} ${endpoint.name}`;
   return (

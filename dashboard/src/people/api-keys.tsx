@@ -144,7 +144,7 @@ function Row({ of, now, children }: { of: ApiKey; now: number; children: ReactNo
 function RevokeForm({ organizationId, of, close, done }: { organizationId: string; of: ApiKey; close: () => void; done: () => void }): ReactNode {
   const change = useChange();
   const submit = async (): Promise<void> => {
-    if (await change.run(() => revokeKey(organizationId, of.key_id))) done();
+    if (await change.run("revoke", () => revokeKey(organizationId, of.key_id))) done();
   };
   return (
     <FormDialog title={`Revoke ${of.name}?`} submit="Revoke the key" isDanger change={change} close={close} onSubmit={() => void submit()}>

@@ -16,7 +16,7 @@ export function Invitations({ organizationId, mayOwners }: { organizationId: str
   const [isAsking, setIsAsking] = useState(false);
   const [made, setMade] = useState<{ email: string; url: string } | null>(null);
   const revoke = async (id: string): Promise<void> => {
-    await change.run(() => revokeInvitation(organizationId, id));
+    await change.run("revoke", () => revokeInvitation(organizationId, id), id);
     invitations.reload();
   };
   return (
@@ -89,7 +89,7 @@ function InviteForm({ organizationId, mayOwners, close, done }: { organizationId
   const [role, setRole] = useState<Role>("supervisor");
   const submit = async (): Promise<void> => {
     let url = "";
-    if (await change.run(async (key) => (url = await invite(organizationId, email.trim(), role, key)))) done(email.trim(), url);
+    if (await change.run([email.trim(), role], async (key) => (url = await invite(organizationId, email.trim(), role, key)))) done(email.trim(), url);
   };
   return (
     <FormDialog title="Invite somebody" submit="Invite" change={change} close={close} onSubmit={() => void submit()}>

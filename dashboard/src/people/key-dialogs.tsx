@@ -23,7 +23,7 @@ export function MakeKeyForm({ organizationId, scopes, close, done }: Asked & { s
   const submit = async (): Promise<void> => {
     let secret = "";
     const fields = { name: name.trim(), scopes: [...chosen], expires_at: expires ? fromLocalInput(expires, timeZone) : null };
-    if (await change.run(async (key) => (secret = await makeKey(organizationId, fields, key)))) done(fields.name, secret);
+    if (await change.run(fields, async (key) => (secret = await makeKey(organizationId, fields, key)))) done(fields.name, secret);
   };
   const toggle = (scope: string): void => {
     const next = new Set(chosen);
@@ -74,7 +74,7 @@ export function RotateKeyForm({ organizationId, of, close, done }: Asked & { of:
   const [hours, setHours] = useState(24);
   const submit = async (): Promise<void> => {
     let secret = "";
-    if (await change.run(async (key) => (secret = await rotateKey(organizationId, of.key_id, Math.round(hours * HOUR_S), key)))) done(of.name, secret);
+    if (await change.run(hours, async (key) => (secret = await rotateKey(organizationId, of.key_id, Math.round(hours * HOUR_S), key)))) done(of.name, secret);
   };
   return (
     <FormDialog title={`New key in place of ${of.name}`} submit="Make the new key" change={change} close={close} onSubmit={() => void submit()}>

@@ -13,7 +13,7 @@ export function LinkSessions({ organizationId, mayEnd, now }: { organizationId: 
   const sessions = useReading<{ sessions: LinkSession[] }>(organizationPath(organizationId, "link-sessions"));
   const change = useChange();
   const end = async (id: string | null): Promise<void> => {
-    await change.run((key) => endLinkSession(organizationId, id, key));
+    await change.run("end", (key) => endLinkSession(organizationId, id, key), id ?? "all");
     sessions.reload();
   };
   return (

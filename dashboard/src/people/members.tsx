@@ -24,8 +24,8 @@ export function Members({ organizationId, scopes, userId, now }: MembersProps): 
   const [leaving, setLeaving] = useState<Member | null>(null);
   const mayWrite = scopes.has("members:write");
   const mayOwners = scopes.has("owners:write");
-  const run = async (make: () => Promise<unknown>): Promise<void> => {
-    if (await change.run(make)) setLeaving(null);
+  const run = async (of: string, asked: unknown, make: () => Promise<unknown>): Promise<void> => {
+    if (await change.run(asked, make, of)) setLeaving(null);
     members.reload();
   };
   return (
@@ -61,7 +61,7 @@ export function Members({ organizationId, scopes, userId, now }: MembersProps): 
                           disabled={change.isBusy}
                           onChange={(event) => {
                             const role = event.target.value as Role;
-                            void run(() => changeRole(organizationId, each.user_id, role));
+                            void run(each.user_id, role, () => changeRole(organizationId, each.user_id, role));
                           }}
                         >
                           {ROLES.filter((role) => role !== "owner" || mayOwners).map((role) => (
@@ -93,7 +93,7 @@ export function Members({ organizationId, scopes, userId, now }: MembersProps): 
         }
       </Shown>
       {leaving && (
-        <FormDialog title={`Remove ${leaving.email}?`} submit="Remove the member" isDanger change={change} close={() => setLeaving(null)} onSubmit={() => void run(() => removeMember(organizationId, leaving.user_id))}>
+        <FormDialog title={`Remove ${leaving.email}?`} submit="Remove the member" isDanger change={change} close={() => setLeaving(null)} onSubmit={() => void run(leaving.user_id, "remove", () => removeMember(organizationId, leaving.user_id))}>
           <p>What they may do here ends within seconds. What they did stays in the audit log.</p>
         </FormDialog>
       )}

@@ -122,7 +122,7 @@ function BeginForm({ organizationId, before, close, done }: { organizationId: st
       vapi_key: orNull(key),
       vapi_public_key: orNull(publicKey),
     };
-    if (await change.run((once) => beginOnboarding(organizationId, fields, once))) done();
+    if (await change.run(fields, (once) => beginOnboarding(organizationId, fields, once))) done();
   };
   const list = templates.reading.status === "ready" ? templates.reading.value.templates : [];
   return (

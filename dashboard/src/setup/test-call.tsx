@@ -40,7 +40,8 @@ function Form({ organizationId, numbers, assistants }: { organizationId: string;
   const [placed, setPlaced] = useState<OutboundCall | null>(null);
   const submit = async (): Promise<void> => {
     setPlaced(null);
-    await change.run(async (key) => setPlaced(await placeCall(organizationId, { assistantId, phoneNumberId: from, number: number.trim() }, key)));
+    const asked = { assistantId, phoneNumberId: from, number: number.trim() };
+    await change.run(asked, async (key) => setPlaced(await placeCall(organizationId, asked, key)));
   };
   return (
     <form

@@ -16,8 +16,8 @@ const EVERY_MS = 10_000;
 export function WiringPart({ organizationId, mayRepair, now }: { organizationId: string; mayRepair: boolean; now: number }): ReactNode {
   const wiring = useReading<Wiring>(organizationPath(organizationId, "provider-wiring"), { limit: 50 }, EVERY_MS);
   const change = useChange();
-  const run = async (make: (key: string) => Promise<unknown>): Promise<void> => {
-    await change.run(make);
+  const run = async (asked: unknown, make: (key: string) => Promise<unknown>, of?: string): Promise<void> => {
+    await change.run(asked, make, of);
     wiring.reload();
   };
   return (
@@ -27,7 +27,7 @@ export function WiringPart({ organizationId, mayRepair, now }: { organizationId:
       lead="Every night each assistant and number at VAPI is read and held against what it must be."
       actions={
         mayRepair && (
-          <button type="button" disabled={change.isBusy} onClick={() => void run(() => lookAtWiring(organizationId))}>
+          <button type="button" disabled={change.isBusy} onClick={() => void run("look", () => lookAtWiring(organizationId))}>
             Look now
           </button>
         )
@@ -43,7 +43,7 @@ export function WiringPart({ organizationId, mayRepair, now }: { organizationId:
                 {told.findings.map((each) => (
                   <Finding key={each.id} finding={each} now={now}>
                     {mayRepair && each.closed_at === null && !each.aspects.includes("absent") && (
-                      <button type="button" disabled={change.isBusy} aria-label={`Repair ${each.kind} ${each.provider_id}`} onClick={() => void run((key) => repairFinding(organizationId, each.id, key))}>
+                      <button type="button" disabled={change.isBusy} aria-label={`Repair ${each.kind} ${each.provider_id}`} onClick={() => void run("repair", (key) => repairFinding(organizationId, each.id, key), each.id)}>
                         Repair
                       </button>
                     )}

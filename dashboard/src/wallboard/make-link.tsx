@@ -25,7 +25,7 @@ export function MakeWallboardLink({ organizationId, scopes, made }: MakeWallboar
   const submit = async (): Promise<void> => {
     let token = "";
     const fields = { name: name.trim(), scopes: [SCOPE], expires_at: null };
-    if (!(await change.run(async (key) => (token = await makeKey(organizationId, fields, key))))) return;
+    if (!(await change.run(fields, async (key) => (token = await makeKey(organizationId, fields, key))))) return;
     setAsks(false);
     setName("");
     setLink(linkOf(location.origin, token));

@@ -1,5 +1,6 @@
 """Incidents and alarm rules over REST: read as the tenant, changed by inbox rows for the organization's owner."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,9 @@ from actors.slots import slot_of
 from storage.api_keys import add_api_key, new_api_key
 from storage.postgres import Pool, transaction
 from tests.integration.api.conftest import Tenant
+from tests.integration.api.test_api_access import assert_problem
 
+ANY = {"if-match": "*"}
 OPENED = datetime(2026, 8, 1, 12, tzinfo=UTC)
 
 
@@ -139,7 +142,9 @@ async def test_reading_permits_no_change(client: httpx.AsyncClient, pool: Pool, 
     assert (await client.get(f"{tenant.path}/incidents", headers=credential)).status_code == 200
     refused = await client.post(f"{tenant.path}/incidents/{incident_id}/resolve", headers=credential)
     assert refused.status_code == 403
-    assert (await client.put(f"{tenant.path}/alarm-rules", json={"rules": []}, headers=credential)).status_code == 403
+    assert (
+        await client.put(f"{tenant.path}/alarm-rules", json={"rules": []}, headers=credential | ANY)
+    ).status_code == 403
 
 
 async def test_rules_begin_with_the_defaults_and_are_replaced_by_name(
@@ -162,9 +167,11 @@ async def test_rules_begin_with_the_defaults_and_are_replaced_by_name(
 
 async def test_rules_that_are_set_go_to_the_owner(client: httpx.AsyncClient, pool: Pool, tenant: Tenant) -> None:
     told = {"rules": [of({}, pending_seconds=1.5, severity="critical", assistant_id="a-1")]}
-    answer = await client.put(f"{tenant.path}/alarm-rules", json=told, headers=tenant.credential)
+    answer = await client.put(f"{tenant.path}/alarm-rules", json=told, headers=tenant.credential | ANY)
     assert answer.status_code == 202
     assert {each["name"] for each in answer.json()["rules"]} == {"mine", *(each.name for each in DEFAULT_RULES)}
+    shown = await client.get(f"{tenant.path}/alarm-rules", headers=tenant.credential)
+    assert (shown.json(), shown.headers["etag"]) == (answer.json(), answer.headers["etag"])
     ((kind, facts),) = await asked(pool, tenant)
     assert kind == "alarm-rules-configured"
     (rule,) = facts["rules"]
@@ -174,6 +181,31 @@ async def test_rules_that_are_set_go_to_the_owner(client: httpx.AsyncClient, poo
         "critical",
         "a-1",
     )
+    log = (await client.get(f"{tenant.path}/audit-log", headers=tenant.credential)).json()["entries"]
+    assert [(each["action"], each["target"]) for each in log] == [("alarm-rules-configured", "mine")]
+
+
+async def test_of_changes_from_one_reading_one_is_made(client: httpx.AsyncClient, pool: Pool, tenant: Tenant) -> None:
+    path = f"{tenant.path}/alarm-rules"
+    read = await client.get(path, headers=tenant.credential)
+    headers = tenant.credential | {"if-match": read.headers["etag"]}
+    answers = await asyncio.gather(
+        *(client.put(path, json={"rules": [of({}, name=f"mine-{n}")]}, headers=headers) for n in range(4))
+    )
+    assert sorted(answer.status_code for answer in answers) == [202, 412, 412, 412]
+    assert_problem(next(answer for answer in answers if answer.status_code == 412), 412, "precondition-failed")
+    made = next(answer for answer in answers if answer.status_code == 202)
+    assert (await client.get(path, headers=tenant.credential)).json() == made.json()
+    assert len(await asked(pool, tenant)) == 1
+    again = tenant.credential | {"if-match": f'"another", {made.headers["etag"]}'}
+    assert (await client.put(path, json={"rules": []}, headers=again)).status_code == 202
+    assert (await client.get(path, headers=tenant.credential)).json() == read.json()
+
+
+async def test_a_change_has_to_tell_what_it_starts_from(client: httpx.AsyncClient, pool: Pool, tenant: Tenant) -> None:
+    answer = await client.put(f"{tenant.path}/alarm-rules", json={"rules": []}, headers=tenant.credential)
+    assert_problem(answer, 428, "precondition-required")
+    assert await asked(pool, tenant) == []
 
 
 @pytest.mark.parametrize(
@@ -191,7 +223,7 @@ async def test_rules_that_are_set_go_to_the_owner(client: httpx.AsyncClient, poo
 async def test_a_rule_that_makes_no_sense_is_refused(
     client: httpx.AsyncClient, pool: Pool, tenant: Tenant, wrong: dict[str, Any]
 ) -> None:
-    answer = await client.put(f"{tenant.path}/alarm-rules", json={"rules": [wrong]}, headers=tenant.credential)
+    answer = await client.put(f"{tenant.path}/alarm-rules", json={"rules": [wrong]}, headers=tenant.credential | ANY)
     assert answer.status_code == 422
     assert answer.json()["errors"]
     assert await asked(pool, tenant) == []
@@ -199,6 +231,6 @@ async def test_a_rule_that_makes_no_sense_is_refused(
 
 async def test_two_rules_of_one_name_are_refused(client: httpx.AsyncClient, pool: Pool, tenant: Tenant) -> None:
     told = {"rules": [of({}), of({}, threshold=4)]}
-    answer = await client.put(f"{tenant.path}/alarm-rules", json=told, headers=tenant.credential)
+    answer = await client.put(f"{tenant.path}/alarm-rules", json=told, headers=tenant.credential | ANY)
     assert answer.status_code == 422
     assert await asked(pool, tenant) == []
