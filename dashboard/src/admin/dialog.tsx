@@ -1,6 +1,6 @@
 /** Dialogs: a form, a question before something that cannot be taken back, and a secret that is shown once. */
 
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { type ReactNode, useEffect, useId, useRef, useState } from "react";
 import { useModal } from "../shell/modal.ts";
 import type { Change } from "./change.ts";
 
@@ -12,10 +12,11 @@ export interface DialogProps {
 
 export function Dialog({ title, close, children }: DialogProps): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
+  const id = useId();
   useModal(ref);
   return (
-    <dialog ref={ref} className="admin-dialog" aria-labelledby="dialog-title" onClose={close}>
-      <h2 id="dialog-title">{title}</h2>
+    <dialog ref={ref} className="admin-dialog" aria-labelledby={id} onClose={close}>
+      <h2 id={id}>{title}</h2>
       {children}
     </dialog>
   );
