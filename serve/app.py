@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final, cast
 
 from ray import serve as ray_serve
@@ -170,6 +171,7 @@ class LiveHub:
             boards=router.snapshot,
             access=access,
             watch=router.watch,
+            wallboard_secret=_secret_for(b"wallboards", settings),
             presence=LivePresence(redis),
             names=DisplayNames(pool).of,
         )
@@ -219,6 +221,11 @@ class TemporalWorker:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         await self._resources.aclose()
+
+
+def _secret_for(purpose: bytes, settings: Settings) -> bytes:
+    """64 bytes that all replicas agree on and that tell nothing of the key they come from."""
+    return blake2b(settings.encryption_key.get_secret_value().encode(), person=purpose).digest()
 
 
 def _origins(settings: Settings) -> Sequence[str]:

@@ -22,6 +22,7 @@ from serve.live.pace import Pace
 from serve.live.peer import Peer
 from serve.live.ports import Boards, Feed, Names, PresenceBook
 from serve.live.presence import Presence
+from serve.live.wallboard import Wallboard
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class LiveHub:
     heartbeats, and may be closed with 4001 (credential expired), 4503 (not permitted), 4504 (no such organization),
     1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
     again and again, whose boards are looked at; it must not block. With `presence` sockets are told who else is there,
-    by the `names` their organization has for them.
+    by the `names` their organization has for them. `wallboard_secret` names alarms on wallboards: the same at all hubs.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class LiveHub:
         boards: Boards,
         access: Access,
         watch: Callable[[str], object],
+        wallboard_secret: bytes,
         presence: PresenceBook | None = None,
         names: Names | None = None,
     ) -> None:
@@ -75,6 +77,7 @@ class LiveHub:
         self._boards = boards
         self._access = access
         self._watch = watch
+        self._wallboard_secret = wallboard_secret
         self._watched_at = 0.0
         self._presence = Presence(presence, names or _no_names, self._tell) if presence is not None else None
         self._pace = Pace(options.accepts_per_second)
@@ -180,7 +183,8 @@ class LiveHub:
             return
         channel = self._channels.get(target.organization_id)
         if channel is None:
-            channel = Channel(target.organization_id, self._feed, self._boards)
+            wallboard = Wallboard.of(target.organization_id, self._wallboard_secret)
+            channel = Channel(target.organization_id, self._feed, self._boards, wallboard)
             self._channels[target.organization_id] = channel
             if self._presence is not None and (told := self._presence.frame(target.organization_id)) is not None:
                 channel.tell(told)
