@@ -32,6 +32,7 @@ from serve.simulator.app import create_simulator
 from serve.webhooks.ingress import WebhookIngress
 from storage.api_keys import ApiKeys
 from storage.cache import Cache
+from storage.credential_changes import CredentialChanges
 from storage.display_names import DisplayNames
 from storage.live_presence import LivePresence
 from storage.live_reader import FeedReader
@@ -174,6 +175,7 @@ class LiveHub:
             wallboard_secret=_secret_for(b"wallboards", settings),
             presence=LivePresence(redis),
             names=DisplayNames(pool).of,
+            changes=CredentialChanges(redis),
         )
         await self._hub.start()
         settle_heap()

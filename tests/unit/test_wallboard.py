@@ -1,5 +1,6 @@
 """What a wallboard is told: a fold of its own frames, equal to what its whole says, and nothing that names a caller."""
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from actors.domain.call import CallStatus
 from actors.domain.commands import Command
 from actors.domain.views import state_view
+from serve.live.board import LiveBoard
 from serve.live.encoding import Encoding
 from serve.live.frames import encode_state, events_frames, snapshot_frame
 from serve.live.protocol import exactly
@@ -42,9 +44,12 @@ def test_frames_lead_from_the_first_whole_to_the_last(told: list[list[Command]])
     first = payload(snapshot_frame(Position(1, 0), "first", wholes[0], Encoding.WALLBOARD))
     exactly(orjson.dumps(first))
     board = first["state"]
+    terminal = LiveBoard()
+    terminal.apply(deepcopy(first))
     alarms: dict[str, Any] = {}
     for frame in events_frames(entries[1:], entries[0].position, WALL):
         received = exactly(orjson.dumps(payload(frame)))
+        assert terminal.apply(deepcopy(received)) == "events"
         for event in received["events"]:
             match event:
                 case {"type": "wallboard-figures"}:
@@ -61,6 +66,9 @@ def test_frames_lead_from_the_first_whole_to_the_last(told: list[list[Command]])
     last = orjson.loads(wholes[-1])
     assert alarms == {alarm["alarm_id"]: alarm for alarm in last.pop("alarms")}
     assert {**board, "alarms": []} == {**last, "alarms": []}
+    assert terminal.is_wallboard
+    assert (terminal.organization, terminal.counters) == (last["organization"], last["figures"])
+    assert terminal.alarms == alarms
 
 
 def test_nothing_of_a_call_or_an_alarms_cause_is_told() -> None:

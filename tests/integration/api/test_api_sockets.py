@@ -61,6 +61,7 @@ async def hub(redis_client: Redis, services: Services, owners: Owners) -> AsyncI
         wallboard_secret=b"secret",
         presence=services.presence,
         names=DisplayNames(services.pool).of,
+        changes=services.credential_changes,
     )
     await hub.start()
     try:
