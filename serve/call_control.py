@@ -167,6 +167,7 @@ async def _record(change: Change, call_id: str, command: Command, outcome: _Outc
 def _details(change: Change, command: Command, outcome: _Outcome) -> dict[str, JSON]:
     told: dict[str, JSON] = {
         "action": command.action,
+        "whom": getattr(command, "whom", None),
         "by": change.caller.subject,
         "reason": command.reason,
         "result": outcome.result,

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { pathOf } from "../src/board/path.ts";
-import { tokenOf } from "../src/board/sign-in-again.tsx";
+import { tokenOf } from "../src/shell/sign-in-again.tsx";
 import { isFull, policyWords, type SlotLedger } from "../src/board/slots.ts";
-import { racedWords } from "../src/call/control.ts";
+import { mutesOf, racedWords } from "../src/call/control.ts";
 import { callsCsv } from "../src/calls/csv.ts";
 import { filtersOf } from "../src/calls/filters.ts";
 import { rowsOf } from "../src/calls/rows.ts";
@@ -111,4 +111,12 @@ test("slots are full at their limit, and what lies beyond is said", () => {
 test("a sign-in link is read for its token", () => {
   expect(tokenOf(" http://127.0.0.1:8000/login?token=sup_abcdefgh ")).toBe("sup_abcdefgh");
   expect([tokenOf("sup_abcdefgh"), tokenOf("nothing here"), tokenOf("")]).toEqual(["sup_abcdefgh", null, null]);
+});
+
+const did = (action: string, result = "done", whom?: string): { type: string; details: Record<string, unknown> } => ({ type: "call-control", details: { action, result, ...(whom ? { whom } : {}) } });
+
+test("the history tells whether the assistant is muted, by what was done alone", () => {
+  const history = [did("mute"), did("unmute", "refused"), did("say"), did("unmute", "done", "customer"), { type: "status-update", details: null }];
+  expect(mutesOf(history)).toEqual([true]);
+  expect(mutesOf([...history, did("unmute", "done", "assistant")])).toEqual([true, false]);
 });

@@ -20,6 +20,8 @@ export type SessionState =
   | { status: "loading" }
   | { status: "unreachable" }
   | { status: "signed-out" }
+  /** Somebody signed out, here or in another tab. */
+  | { status: "left" }
   | { status: "signed-in"; session: Session }
   | { status: "expired"; session: Session };
 
@@ -42,8 +44,9 @@ export async function loadSession(): Promise<void> {
     become({ status: "signed-in", session: await api<Session>("/v1/session") });
     return;
   } catch (error) {
-    if (error instanceof SignedOut) become(held ? { status: "expired", session: held } : { status: "signed-out" });
-    else if (!held) become({ status: "unreachable" });
+    if (error instanceof SignedOut) {
+      if (state.status !== "left") become(held ? { status: "expired", session: held } : { status: "signed-out" });
+    } else if (!held) become({ status: "unreachable" });
   }
   retry = setTimeout(() => void loadSession(), RETRY_MS);
 }
@@ -53,6 +56,27 @@ onSignedOut(() => {
   become({ status: "expired", session: state.session });
   retry = setTimeout(() => void loadSession(), RETRY_MS);
 });
+
+/** A browser's tabs have one session: what ends it in one ends it in all. */
+const tabs = new BroadcastChannel("session");
+tabs.onmessage = () => leave();
+
+/** Ends the session on the server, then forgets what it showed. Raises what `api` raises; then nothing has changed. */
+export async function signOut(): Promise<void> {
+  await api("/logout", { method: "POST" });
+  // A channel goes to this origin alone.
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin
+  tabs.postMessage("left");
+  leave();
+}
+
+function leave(): void {
+  // What narrowed the page may hold a caller's number.
+  history.replaceState(null, "", "/");
+  become({ status: "left" });
+  clearTimeout(retry);
+  retry = setTimeout(() => void loadSession(), RETRY_MS);
+}
 
 export function useSession(): SessionState {
   return useSyncExternalStore(

@@ -8,7 +8,7 @@ import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
 import type { Path } from "./path.ts";
 import { LOOKED_BACK_DAYS } from "./surroundings.ts";
-import { SignInAgain } from "./sign-in-again.tsx";
+import { SignInAgain } from "../shell/sign-in-again.tsx";
 
 const CAUGHT_UP_MS = 6_000;
 const BEHIND_MS = 10_000;

@@ -5,7 +5,8 @@ import { Once } from "../api/once.ts";
 import { isTalking } from "../calls/facts.ts";
 import type { BoardCall } from "../live/protocol.ts";
 import { useKeys } from "../shell/keys.ts";
-import { type Command, commandCall, destinationOf, racedWords, resultWords } from "./control.ts";
+import type { TimelineEntry } from "./detail.ts";
+import { type Command, commandCall, destinationOf, mutesOf, racedWords, resultWords } from "./control.ts";
 import { EndDialog } from "./end-dialog.tsx";
 
 export interface ActionsProps {
@@ -16,6 +17,9 @@ export interface ActionsProps {
   now: number;
   /** Server's clock minus ours: the board's own time stands still while it is stale. */
   skewMs: number;
+  timeline: readonly TimelineEntry[];
+  /** Something was done to the call that its history tells of. */
+  changed: () => void;
   showNotes: () => void;
 }
 
@@ -29,12 +33,15 @@ const FORMS: Readonly<Record<Form, { label: string; hint: string; button: string
   transfer: { label: "Transfer to", hint: "A number such as +4930123456, or sip:somebody@example.com.", button: "Transfer" },
 };
 
-export function Actions({ call, organizationId, scopes, isStale, now, skewMs, showNotes }: ActionsProps): ReactNode {
+export function Actions({ call, organizationId, scopes, isStale, now, skewMs, timeline, changed, showNotes }: ActionsProps): ReactNode {
   const [form, setForm] = useState<Form | null>(null);
   const [text, setText] = useState("");
   const [isEnding, setIsEnding] = useState(false);
   const [isSending, setIsSending] = useState(false);
-  const [isMuted, setIsMuted] = useState(false);
+  const history = mutesOf(timeline);
+  /** What was just asked for, until the history has it. */
+  const [asked, setAsked] = useState<{ isMuted: boolean; after: number } | null>(null);
+  const isMuted = asked !== null && history.length <= asked.after ? asked.isMuted : (history.at(-1) ?? false);
   const [outcome, setOutcome] = useState<Outcome>(null);
   const [endAsked, setEndAsked] = useState(false);
   const [once] = useState(() => new Once());
@@ -54,7 +61,8 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
       setText("");
       setIsEnding(false);
       if (command.action === "end") setEndAsked(true);
-      if (command.action === "mute" || command.action === "unmute") setIsMuted(command.action === "mute");
+      if (command.action === "mute" || command.action === "unmute") setAsked({ isMuted: command.action === "mute", after: history.length });
+      changed();
     } catch (error) {
       setIsEnding(false);
       setOutcome({ kind: "fault", text: error instanceof Error ? error.message : String(error) });
@@ -157,6 +165,11 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, sh
             </button>
           )}
         </div>
+      )}
+      {!isEnded && !scopes.has("calls:control") && (
+        <p className="note" id="may-not">
+          You watch: acting on calls needs the right <code>calls:control</code>, which supervisors have.
+        </p>
       )}
       {mayControl && !isReady && <p className="note">Only End works before the call is answered.</p>}
       {isEnding && <EndDialog call={call} raced={raced} isSending={isSending} cancel={() => setIsEnding(false)} end={(reason) => void send({ action: "end", reason })} />}

@@ -2,6 +2,7 @@
 
 import { api, organizationPath } from "../api/client.ts";
 import { words } from "../calls/format.ts";
+import type { TimelineEntry } from "./detail.ts";
 import type { BoardCall } from "../live/protocol.ts";
 
 export type Command =
@@ -43,6 +44,15 @@ export function resultWords({ action, result }: ControlResult): string {
   // Whoever wanted it to end has what they wanted.
   if (result === "already_ended") return "It had already ended.";
   return (DONE as Record<string, string>)[action] ?? "Done.";
+}
+
+/** Of the call's history: each time the assistant was muted (true) or unmuted, oldest first, whoever did it. */
+export function mutesOf(timeline: readonly Pick<TimelineEntry, "type" | "details">[]): readonly boolean[] {
+  return timeline.flatMap(({ type, details }) => {
+    const { action, result, whom } = details ?? {};
+    const isMute = action === "mute" || action === "unmute";
+    return type === "call-control" && isMute && result === "done" && whom !== "customer" ? [action === "mute"] : [];
+  });
 }
 
 const ENDERS: readonly [RegExp, string][] = [

@@ -39,7 +39,7 @@ export interface DetailState {
 
 const SETTLE_MS = 400;
 
-export function useCallDetail(organizationId: string, callId: string, version: number): DetailState {
+export function useCallDetail(organizationId: string, callId: string, version: string): DetailState {
   const [told, setTold] = useState<{ detail: CallDetail | null; fault: string | null }>({ detail: null, fault: null });
   const [asked, setAsked] = useState(0);
   const isFirst = told.detail === null;

@@ -8,7 +8,7 @@ import { alarmText, SEVERITIES } from "../calls/alarms.ts";
 import type { CallRow } from "../calls/rows.ts";
 import { actingWords } from "../presence/words.ts";
 import { Actions } from "./actions.tsx";
-import { useCallDetail } from "./detail.ts";
+import { type TimelineEntry, useCallDetail } from "./detail.ts";
 import { linesOf } from "./lines.ts";
 import { Notes } from "./notes.tsx";
 import { Timeline } from "./timeline.tsx";
@@ -30,13 +30,15 @@ export interface DrawerProps {
   close: () => void;
 }
 
+const NO_TIMELINE: readonly TimelineEntry[] = [];
 const TABS = ["Transcript", "Timeline", "Facts", "Notes"] as const;
 type Tab = (typeof TABS)[number];
 
 export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, close }: DrawerProps): ReactNode {
   const { call, incidents, actor } = row;
   const [tab, setTab] = useState<Tab>("Transcript");
-  const { detail, fault, reload } = useCallDetail(organizationId, call.call_id, call.version);
+  // What somebody does to the call is in its history, and no new version of it.
+  const { detail, fault, reload } = useCallDetail(organizationId, call.call_id, `${call.version} ${actor?.at ?? ""}`);
   const headingRef = useRef<HTMLHeadingElement>(null);
   useEffect(() => headingRef.current?.focus({ preventScroll: true }), [call.call_id]);
   const showNotes = (): void => {
@@ -112,7 +114,7 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
         )}
         {tab === "Notes" && <Notes organizationId={organizationId} callId={call.call_id} notes={detail?.notes ?? null} mayWrite={scopes.has("calls:annotate")} reload={reload} />}
       </div>
-      <Actions call={call} organizationId={organizationId} scopes={scopes} isStale={isStale} now={now} skewMs={skewMs} showNotes={showNotes} />
+      <Actions call={call} organizationId={organizationId} scopes={scopes} isStale={isStale} now={now} skewMs={skewMs} timeline={detail?.timeline ?? NO_TIMELINE} changed={reload} showNotes={showNotes} />
     </aside>
   );
 }

@@ -8,6 +8,7 @@ import { useTimeZone } from "../live/time-zone.ts";
 import type { PresenceFrame } from "../live/protocol.ts";
 import { Watching } from "../presence/watching.tsx";
 import { subjectOf } from "../presence/words.ts";
+import { Account } from "./account.tsx";
 import { Menu } from "../shell/menu.tsx";
 import { toOrganization } from "../shell/organization.ts";
 import { replaceParams } from "../shell/router.ts";
@@ -55,6 +56,7 @@ export function Header({ organization, name, kicker, session, liveness, presence
           ?
         </button>
       )}
+      <Account session={session} organization={organization} />
       {presence && <Watching presence={presence} me={subjectOf(session.user)} />}
       <ConnectionChip liveness={liveness} />
     </header>

@@ -4,6 +4,7 @@ import { type ReactNode, useEffect, useMemo } from "react";
 import { type Session, useSession } from "../api/session.ts";
 import { BoardPage } from "../board/board-page.tsx";
 import { LiveContext, LiveStore } from "../live/store.ts";
+import { focusMain, useHeadingFocus } from "./focus.ts";
 import { Framed } from "./frame.tsx";
 import { useRoute } from "./router.ts";
 import { SignIn } from "./sign-in.tsx";
@@ -18,6 +19,8 @@ export function App(): ReactNode {
       return <p className="whole-page-note" role="status">The server cannot be reached. Trying again…</p>;
     case "signed-out":
       return <SignIn />;
+    case "left":
+      return <SignIn hasLeft />;
     default:
       return <SignedIn session={state.session} isExpired={state.status === "expired"} />;
   }
@@ -25,6 +28,7 @@ export function App(): ReactNode {
 
 function SignedIn({ session, isExpired }: { session: Session; isExpired: boolean }): ReactNode {
   const route = useRoute();
+  useHeadingFocus(route.path);
   const organization = chosenOrganization(session, route.params);
   const organizationId = organization?.organization_id ?? null;
   const store = useMemo(() => (organizationId === null ? null : new LiveStore(organizationId)), [organizationId]);
@@ -39,6 +43,9 @@ function SignedIn({ session, isExpired }: { session: Session; isExpired: boolean
   const View = route.path === "/" ? BoardPage : Framed;
   return (
     <LiveContext value={store}>
+      <button type="button" className="skip" onClick={focusMain}>
+        Skip to the content
+      </button>
       <View organization={organization} session={session} isExpired={isExpired} />
     </LiveContext>
   );

@@ -2,9 +2,14 @@
 
 const KEY = "wallboard-token";
 
-/** The token of this tab, from the address or from before; null for a board that goes by the session. */
+/**
+ * The token of this tab, from the address or from before; null for a board that goes by the session. An address that names
+ * an organization comes from the board of somebody who is signed in: a token from before does not stand in its way.
+ */
 export function takeToken(): string | null {
-  const told = new URLSearchParams(location.hash.replace(/^#\??/, "")).get("token");
+  const params = new URLSearchParams(location.hash.replace(/^#\??/, ""));
+  const told = params.get("token");
+  if (told === null && params.has("organization")) dropToken();
   if (told === null) return sessionStorage.getItem(KEY);
   sessionStorage.setItem(KEY, told);
   history.replaceState(null, "", location.pathname);

@@ -60,7 +60,7 @@ function OfSession(): ReactNode {
   const { params } = useRoute();
   useEffect(() => void loadSession(), []);
   const again = useCallback(() => void loadSession(), []);
-  if (state.status === "signed-out" || state.status === "expired") return <SignIn />;
+  if (state.status === "signed-out" || state.status === "expired" || state.status === "left") return <SignIn />;
   if (state.status !== "signed-in") return <Note title="Wallboard">Connecting…</Note>;
   const organization = chosenOrganization(state.session, params);
   if (organization === null) return <Note title="Wallboard">You are a member of no organization.</Note>;
