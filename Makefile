@@ -46,8 +46,8 @@ chaos: setup ## take servers away for a minute each and kill processes, under tr
 		LIVE_CLIENTS=200 LIVE_JOINING=500 LIVE_EVENTS=10000 exec $(BIN)/python -m pytest \
 		tests/chaos tests/integration/test_delivery_kills.py tests/integration/test_kill_points.py \
 		tests/integration/test_onboarding_kills.py tests/integration/api/test_api_conformance.py \
-		tests/e2e/test_two_nodes.py tests/integration/live/test_hub_faults.py tests/integration/live/test_hub_holes.py \
-		tests/integration/live/test_hub_crowds.py $(ARGS)
+		tests/e2e/test_two_nodes.py tests/e2e/test_page_outage.py tests/integration/live/test_hub_faults.py \
+		tests/integration/live/test_hub_holes.py tests/integration/live/test_hub_crowds.py $(ARGS)
 
 load: setup ## measure latency and throughput of the running stack
 	@exec $(BIN)/call-supervisor load $(ARGS)

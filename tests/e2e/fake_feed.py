@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import NAMESPACE_URL, uuid5
 
 from playwright.async_api import Page, WebSocketRoute
 
@@ -27,6 +28,14 @@ def a_board_call(call_id: str, at: datetime, **told: Any) -> dict[str, Any]:
     return {**plain, **began, "call_id": call_id, "status": "in-progress", "utterances": [], **told}
 
 
+def an_incident(call_id: str, at: datetime, **told: Any) -> dict[str, Any]:
+    """A critical one of the call, open since `at`."""
+    (plain,) = SNAPSHOT["state"]["incidents"]
+    evidence = {**plain["evidence"], "call_id": call_id, "since": iso(at)}
+    named = {"incident_id": str(uuid5(NAMESPACE_URL, call_id)), "call_id": call_id, "evidence": evidence}
+    return {**plain, **named, "opened_at": iso(at), **told}
+
+
 class FakeFeed:
     """What it sends follows on from what it sent, as a hub's frames do."""
 
@@ -35,6 +44,7 @@ class FakeFeed:
         self.n = 0
         live = {"live": len(self.calls)}
         self.counters: dict[str, Any] = {**SNAPSHOT["state"]["counters"], **live, **counters}
+        self.incidents: list[dict[str, Any]] = []
         self._socket: WebSocketRoute | None = None
         self.missed: list[dict[str, Any]] = []
         """Events that are told to whoever comes back, in one frame."""
@@ -49,7 +59,7 @@ class FakeFeed:
             missed, self.missed = self.missed, []
             self.tell(*missed)
             return
-        state = {**SNAPSHOT["state"], "calls": self.calls, "counters": self.counters, "incidents": []}
+        state = {**SNAPSHOT["state"], "calls": self.calls, "counters": self.counters, "incidents": self.incidents}
         self.send({"type": "snapshot", "position": f"1-{self.n}", "reason": "first", "state": state})
         self.beat()
 
@@ -70,8 +80,8 @@ class FakeFeed:
         watching = [{"subject": f"user:{name}", "name": name, "since": now, "sockets": 1} for name in names]
         self.send({"type": "presence", "watching": watching, "more": 0, "acting": list(acting)})
 
-    async def cut(self) -> None:
-        """End the connection as a network does that went away."""
+    async def cut(self, code: int = 1012) -> None:
+        """End the connection, by default as a hub does that goes away."""
         if self._socket is not None:
-            await self._socket.close(code=1012)
+            await self._socket.close(code=code)
             self._socket = None

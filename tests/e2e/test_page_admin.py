@@ -1,28 +1,23 @@
 """The pages of set-up and proof in a real browser: what is done there is done, and the audit log tells of it."""
 
 import asyncio
-import json
-import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from serve.local_issuer import LocalIssuer
+from serve.simulator.bodies import body_of
+from tests.e2e.browsing import PATIENCE_MS, faults, needs_chromium
 from tests.e2e.product import PATIENCE_SECONDS, REQUEST_SECONDS, Product
-from tests.e2e.scripts import a_call, bodies
+from tests.e2e.scripts import LIFECYCLE, a_call, bodies
 from tests.running_stack import RunningStack
 
-CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE_MS: Final = PATIENCE_SECONDS * 1000
-AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 PAGES: Final = {
     "integrations": "#endpoints table",
     "truth": "#measures dl",
@@ -33,30 +28,7 @@ PAGES: Final = {
 }
 """The pages, and what stands on each once it was read."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        await browser.close()
-
-
-@pytest_asyncio.fixture
-async def page(stack: RunningStack, browser: Browser) -> AsyncIterator[Page]:
-    """A page of the organization's owner; ends with what the browser complained of."""
-    told = json.loads(stack.data.dev_file.read_bytes())
-    complaints: list[str] = []
-    context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told["base_url"])
-    page = await context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
-    await page.goto(told["dashboard_login_url"])
-    yield page
-    assert complaints == []
+pytestmark = needs_chromium
 
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
@@ -290,6 +262,21 @@ async def test_a_viewer_sees_what_they_may_until_they_are_removed(
     await expect(viewer.locator(PAGES["alarms"])).to_be_visible(timeout=PATIENCE_MS)
     await expect(viewer.get_by_role("button", name="New rule")).to_have_count(0)
 
+    call = a_call(product, 393)
+    lifecycle = [each for each in call.messages if each.type in LIFECYCLE]
+    product.post(body_of(call, next(each for each in lifecycle if each.content.get("status") == "in-progress")))
+    await viewer.goto(f"/#?call={call.call_id}")
+    await expect(viewer.locator("#call .pill")).to_have_text("in progress")
+    await expect(viewer.get_by_role("group", name="Actions")).to_have_count(0)
+    await expect(viewer.locator("#may-not")).to_contain_text("calls:control")
+    for key in "swuxeam":
+        await viewer.keyboard.press(key)
+    await expect(viewer.get_by_role("dialog")).to_have_count(0)
+    await expect(viewer.locator("#action-text, #said, #action-outcome, .alarm-actions button")).to_have_count(0)
+    assert await faults(viewer) == []
+    for message in lifecycle:
+        product.post(body_of(call, message)).raise_for_status()
+
     await page.goto("/people")
     row = page.locator("#members tr", has_text=email)
     await row.get_by_role("combobox").select_option("supervisor")
@@ -322,8 +309,4 @@ async def test_each_page_can_be_used_by_everybody(page: Page, name: str) -> None
         await page.goto(f"/{name}")
         await expect(page.locator(PAGES[name]).first).to_be_visible(timeout=PATIENCE_MS)
         assert await page.evaluate("document.documentElement.scrollWidth") <= width
-        await page.evaluate(AXE.read_text())
-        rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
-        found = await page.evaluate("async (rules) => (await axe.run(document, rules)).violations", rules)
-        told = [(each["id"], [node["html"] for node in each["nodes"]]) for each in found]
-        assert told == []
+        assert await faults(page) == []

@@ -3,50 +3,24 @@
 import asyncio
 import csv
 import io
-import json
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from serve.simulator.bodies import body_of
 from serve.simulator.script import Said, ScriptedCall
 from serve.simulator.wav import LONGEST_SECONDS
+from tests.e2e.browsing import PATIENCE_MS, faults, needs_chromium
 from tests.e2e.product import PATIENCE_SECONDS, Product
 from tests.e2e.scripts import LIFECYCLE, register, scripted
-from tests.e2e.test_page import CHROMIUM, PATIENCE_MS
-from tests.running_stack import RunningStack
 
-AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 LEAST_TURNS: Final = 4
 HEARD: Final = '[aria-current="true"]'
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
-
-
-@pytest_asyncio.fixture
-async def page(stack: RunningStack) -> AsyncIterator[Page]:
-    """A page of whoever has the link that `make up` prints; ends with what the browser complained of."""
-    told = json.loads(stack.data.dev_file.read_bytes())
-    complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told["base_url"])
-        await context.request.get(told["dashboard_login_url"])
-        page = await context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None
-        )
-        yield page
-        await browser.close()
-    assert complaints == []
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -70,13 +44,6 @@ def told_calls(product: Product) -> list[ScriptedCall]:
 
 def said_in(call: ScriptedCall) -> list[Said]:
     return [each for each in call.conversation if isinstance(each, Said)]
-
-
-async def faults(page: Page) -> list[str]:
-    """What axe finds of WCAG 2.2 AA. It is not the page's, so its policy does not hold for it."""
-    await page.evaluate(AXE.read_text())
-    found: dict[str, Any] = await page.evaluate("(tags) => axe.run({ runOnly: tags })", WCAG)
-    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found["violations"]]
 
 
 async def downloaded(page: Page, link: str) -> list[dict[str, str]]:
@@ -140,32 +107,6 @@ async def test_a_calls_recording_plays_in_step_with_its_transcript(page: Page, t
     await expect(lines.nth(3)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
     await page.keyboard.press("ArrowUp")
     await expect(lines.nth(2)).to_have_attribute("aria-current", "true", timeout=PATIENCE_MS)
-    assert await faults(page) == []
-
-
-async def test_a_call_shows_what_went_out_about_it(
-    page: Page, product: Product, told_calls: list[ScriptedCall]
-) -> None:
-    call_id = told_calls[0].call_id
-    await page.goto(f"/calls/{call_id}")
-    deliveries = page.locator("#call-deliveries tr[data-delivery]")
-    await expect(deliveries.first).to_contain_text("delivered", timeout=PATIENCE_MS)
-    told = (await asyncio.to_thread(product.get, "deliveries", call_id=call_id)).json()["deliveries"]
-    assert {each["event"] for each in told} == {"call.completed"}
-    await expect(deliveries).to_have_count(len(told))
-    await expect(deliveries.first).to_contain_text("answered 200")
-
-    messages = (await asyncio.to_thread(product.get, "notifications", call_id=call_id)).json()["notifications"]
-    assert {each["channel"] for each in messages} == {"sms", "email"}
-    for each in messages:
-        row = page.locator(f'[data-message="{each["id"]}"]')
-        await expect(row).to_contain_text(each["recipient"])
-        await expect(row).to_contain_text("text message" if each["channel"] == "sms" else "email")
-
-    attempts = told[0]["attempts"]
-    await deliveries.first.get_by_role("button").click()
-    await page.locator("#delivery").get_by_role("button", name="Send it again").click()
-    await expect(page.locator("#delivery")).to_contain_text(f"attempt {attempts + 1},", timeout=PATIENCE_MS)
     assert await faults(page) == []
 
 

@@ -1,78 +1,35 @@
-"""The board in each of its states, in a real browser: what it says then, and that what still can be done is done.
-
-`PAGE_SCREENSHOTS` names a folder for a picture of each.
-"""
+"""The board in each of its states, in a real browser: what it says then, and that what still can be done is done."""
 
 import asyncio
-import json
-import os
 import re
-import shutil
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Page, Route, WebSocketRoute, async_playwright, expect
+from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from serve.simulator.bodies import body_of
 from tests.e2e.acting import place
+from tests.e2e.browsing import PATIENCE_MS, Shoot, faults, needs_chromium, until_live
 from tests.e2e.fake_feed import LIVE, FakeFeed, a_board_call, iso
 from tests.e2e.product import PATIENCE_SECONDS, Product
 from tests.e2e.scripts import LIFECYCLE, a_call
-from tests.running_stack import RunningStack
 
-CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PATIENCE_MS: Final = PATIENCE_SECONDS * 1000
-AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
-RULES: Final = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 KEYS: Final = 100
 CHANGES_PER_SECOND: Final = 200
-Shot: TypeAlias = Callable[[str], Awaitable[None]]
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
-
-
-@pytest_asyncio.fixture
-async def page(stack: RunningStack) -> AsyncIterator[Page]:
-    """Signed in, on no page yet; ends with what the browser complained of."""
-    told = json.loads(stack.data.dev_file.read_bytes())
-    complaints: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told["base_url"])
-        page = await context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None
-        )
-        await page.request.get(told["dashboard_login_url"], max_redirects=0)
-        yield page
-        await browser.close()
-    assert complaints == []
-
-
-@pytest.fixture
-def shot(page: Page, tmp_path: Path) -> Shot:
-    folder = Path(os.environ.get("PAGE_SCREENSHOTS") or tmp_path)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    async def shoot(name: str) -> None:
-        await page.screenshot(path=folder / f"{name}.png")
-
-    return shoot
+pytestmark = needs_chromium
 
 
 async def show(page: Page, feed: FakeFeed | None = None, address: str = "/") -> None:
     if feed is not None:
         await feed.install(page)
     await page.goto(address)
-    await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    await until_live(page)
 
 
 def answering(document: dict[str, Any], status: int = 200) -> Callable[[Route], Awaitable[None]]:
@@ -89,7 +46,7 @@ def some_calls(count: int) -> list[dict[str, Any]]:
     ]
 
 
-async def test_first_it_shows_no_figure_at_all(page: Page, shot: Shot) -> None:
+async def test_first_it_shows_no_figure_at_all(page: Page, shot: Shoot) -> None:
     held = asyncio.Event()
 
     async def late(route: Route) -> None:
@@ -106,7 +63,7 @@ async def test_first_it_shows_no_figure_at_all(page: Page, shot: Shot) -> None:
     await expect(page.locator('.tile[data-tile="live"]')).to_be_visible()
 
 
-async def test_an_empty_board_tells_whether_anything_ever_came(page: Page, product: Product, shot: Shot) -> None:
+async def test_an_empty_board_tells_whether_anything_ever_came(page: Page, product: Product, shot: Shoot) -> None:
     call = a_call(product, 372)
     product.post(body_of(call, next(each for each in call.messages if each.type in LIFECYCLE))).raise_for_status()
     await show(page, FakeFeed())
@@ -124,7 +81,7 @@ async def test_an_empty_board_tells_whether_anything_ever_came(page: Page, produ
     await expect(page).to_have_url(re.compile("/setup"))
 
 
-async def test_a_board_that_was_cut_off_says_so_stands_still_and_catches_up(page: Page, shot: Shot) -> None:
+async def test_a_board_that_was_cut_off_says_so_stands_still_and_catches_up(page: Page, shot: Shoot) -> None:
     await page.clock.install()
     feed = FakeFeed(some_calls(3))
     await show(page, feed)
@@ -158,7 +115,7 @@ async def test_a_board_that_was_cut_off_says_so_stands_still_and_catches_up(page
     await shot("reconnected")
 
 
-async def test_delays_and_a_provider_that_is_away_are_told_apart(page: Page, shot: Shot) -> None:
+async def test_delays_and_a_provider_that_is_away_are_told_apart(page: Page, shot: Shoot) -> None:
     feed = FakeFeed(some_calls(2))
     feed.counters = {**feed.counters, "today": {**feed.counters["today"], "webhook_lag_p95_ms": 42_000}}
     away = {"error": "VAPI answered 503", "failing_since": iso(datetime.now(UTC))}
@@ -171,7 +128,7 @@ async def test_delays_and_a_provider_that_is_away_are_told_apart(page: Page, sho
     await shot("behind-and-provider-incident")
 
 
-async def test_a_tile_that_fails_does_so_alone_and_is_asked_again(page: Page, shot: Shot) -> None:
+async def test_a_tile_that_fails_does_so_alone_and_is_asked_again(page: Page, shot: Shoot) -> None:
     await page.route("**/slots", answering({"detail": "It broke."}, 500))
     await show(page, FakeFeed(some_calls(2)))
     tile = page.locator('.tile[data-tile="slots"]')
@@ -183,7 +140,7 @@ async def test_a_tile_that_fails_does_so_alone_and_is_asked_again(page: Page, sh
     await expect(tile.locator(".tile-fault")).to_have_count(0)
 
 
-async def test_full_slots_lead_to_the_calls_that_hold_them(page: Page, shot: Shot) -> None:
+async def test_full_slots_lead_to_the_calls_that_hold_them(page: Page, shot: Shoot) -> None:
     since = iso(datetime.now(UTC))
     held = {"state": "live", "since": since, "evidence": "confirmed", "evidence_at": since}
     ledger = {
@@ -207,7 +164,7 @@ async def test_full_slots_lead_to_the_calls_that_hold_them(page: Page, shot: Sho
     await expect(page.locator("#call-title")).to_have_text("+15550000001")
 
 
-async def test_who_watches_and_who_acts_is_shown(page: Page, shot: Shot) -> None:
+async def test_who_watches_and_who_acts_is_shown(page: Page, shot: Shoot) -> None:
     feed = FakeFeed(some_calls(2))
     await show(page, feed)
     acting = {"subject": "user:Ada", "name": "Ada", "call_id": "call-1", "action": "whisper"}
@@ -244,7 +201,7 @@ async def test_views_are_kept_opened_by_number_and_shared_by_their_address(page:
     assert [line.split(",")[0] for line in lines] == ["call_id", "call-2"]
 
 
-async def test_ending_a_call_that_had_ended_is_as_good(page: Page, product: Product, shot: Shot) -> None:
+async def test_ending_a_call_that_had_ended_is_as_good(page: Page, product: Product, shot: Shoot) -> None:
     """The page does not hear of the end until it has asked for one itself."""
     held: list[str | bytes] = []
     is_held = False
@@ -280,28 +237,12 @@ async def test_ending_a_call_that_had_ended_is_as_good(page: Page, product: Prod
     await shot("raced")
 
 
-async def test_a_session_that_ended_is_renewed_in_place(page: Page, stack: RunningStack, shot: Shot) -> None:
-    await show(page, address="/#?direction=inbound")
-    await page.request.post("/logout")
-    await page.locator("#organization").click()
-    await expect(page.locator("#expired")).to_be_visible(timeout=PATIENCE_MS)
-    await expect(page.locator("#link")).to_have_attribute("data-state", "stale")
-    await shot("expired")
-    link = json.loads(stack.data.dev_file.read_bytes())["dashboard_login_url"]
-    await page.get_by_label("Sign-in link").fill(link)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.locator("#expired")).to_have_count(0)
-    await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
-    await expect(page).to_have_url(re.compile("direction=inbound"))
-
-
 async def test_the_board_can_be_used_by_everybody(page: Page) -> None:
     """WCAG 2.2 AA as far as axe can tell, on a desk in the dark and on a phone in the light, with a call open."""
     feed = FakeFeed(some_calls(5))
     await page.route("**/slots", answering({"detail": "It broke."}, 500))
     await show(page, feed)
     feed.present("Ada")
-    source = AXE.read_text()
     for width, scheme, address in (
         (1440, "dark", "/"),
         (390, "light", "/"),
@@ -311,9 +252,7 @@ async def test_the_board_can_be_used_by_everybody(page: Page) -> None:
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         await page.goto(address)
         await expect(page.locator(".table-body .row")).to_have_count(5)
-        await page.evaluate(source)
-        found = await page.evaluate("async (rules) => (await axe.run(document, rules)).violations", RULES)
-        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []
+        assert await faults(page) == []
 
 
 async def test_five_thousand_rows_at_two_hundred_changes_a_second_take_keys(

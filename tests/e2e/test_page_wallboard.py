@@ -3,25 +3,19 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import pytest
-import pytest_asyncio
-from playwright.async_api import BrowserContext, Page, WebSocketRoute, async_playwright, expect
+from playwright.async_api import BrowserContext, Page, WebSocketRoute, expect
 
 from serve.simulator.bodies import body_of
+from tests.e2e.browsing import PATIENCE_MS, faults, needs_chromium, until_live
 from tests.e2e.product import PATIENCE_SECONDS, Product
 from tests.e2e.scripts import LIFECYCLE, a_call
-from tests.e2e.test_page import CHROMIUM, PATIENCE_MS
-from tests.running_stack import RunningStack
 
-AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
 NAME: Final = "wallboard of a test"
 CALL: Final = 377
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
+pytestmark = needs_chromium
 
 
 class Wire:
@@ -60,25 +54,6 @@ class Wire:
         hub.on_message(passed)
 
 
-@pytest_asyncio.fixture
-async def context(stack: RunningStack) -> AsyncIterator[BrowserContext]:
-    del stack
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = await browser.new_context(viewport={"width": 1920, "height": 1080})
-        context.set_default_timeout(PATIENCE_MS)
-        yield context
-        await browser.close()
-
-
-async def faults(page: Page) -> list[str]:
-    """What axe finds of WCAG 2.2 AA. It is not the page's, so its policy does not hold for it."""
-    await page.evaluate(AXE.read_text())
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found: dict[str, Any] = await page.evaluate("(tags) => axe.run({ runOnly: tags })", tags)
-    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found["violations"]]
-
-
 async def calls_today(page: Page) -> int:
     """Of the tile's “7 of 9” the 9, which only grows."""
     return int((await page.locator('[data-tile="answered"] .wall-value').inner_text()).split()[-1])
@@ -98,6 +73,7 @@ async def test_a_wallboard_is_live_looks_dead_when_it_is_cut_and_is_over_once_re
     wire = Wire()
     await wire.watch(context)
     page = await context.new_page()
+    await page.set_viewport_size({"width": 1920, "height": 1080})
     await page.clock.install()
     await page.goto(f"{product.base_url}/wallboard#token={key['api_key']}")
     wall, link = page.locator("main.wall"), page.locator("#wall-link")
@@ -154,14 +130,13 @@ async def test_a_wallboard_is_live_looks_dead_when_it_is_cut_and_is_over_once_re
     assert [url for url in wire.asked if key["api_key"] in url] == []
 
 
-async def test_a_supervisor_goes_to_the_wall_and_back(
-    stack: RunningStack, context: BrowserContext, product: Product
-) -> None:
+async def test_a_supervisor_goes_to_the_wall_and_back(page: Page, context: BrowserContext, product: Product) -> None:
+    """A wallboard's token that the tab had before does not stand in the way of the session."""
     wire = Wire()
     await wire.watch(context)
-    page = await context.new_page()
-    await page.goto(json.loads(stack.data.dev_file.read_bytes())["dashboard_login_url"])
-    await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    await page.goto("/")
+    await until_live(page)
+    await page.evaluate("sessionStorage.setItem('wallboard-token', 'sup_of_before')")
     await page.keyboard.press("g")
     await expect(page.locator("main.wall")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
     assert page.url.startswith(f"{product.base_url}/wallboard")
@@ -169,4 +144,4 @@ async def test_a_supervisor_goes_to_the_wall_and_back(
     assert "wallboard" in kinds
     assert not kinds & {"snapshot", "presence"}
     await page.keyboard.press("g")
-    await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+    await until_live(page)

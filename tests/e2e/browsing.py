@@ -1,0 +1,101 @@
+"""A real browser on the running product, set up once for every test of the page."""
+
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+
+from tests.e2e.product import PATIENCE_SECONDS
+from tests.running_stack import RunningStack
+
+CHROMIUM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE_MS: Final = PATIENCE_SECONDS * 1000
+SHOTS: Final = "PAGE_SHOTS"
+"""Names a folder for pictures of every state that a test comes to."""
+needs_chromium: Final = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt install chromium")
+Shoot: TypeAlias = Callable[[str], Awaitable[None]]
+
+_AXE: Final = Path(__file__).parents[2] / "dashboard" / "node_modules" / "axe-core" / "axe.min.js"
+_WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_SIZES: Final = {"desk": (1440, 900), "phone": (390, 844)}
+
+
+@pytest_asyncio.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def context(stack: RunningStack, browser: Browser) -> AsyncIterator[BrowserContext]:
+    """Pages of nobody in particular; ends with what the browser complained of."""
+    complaints: list[str] = []
+    context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told(stack)["base_url"])
+    context.set_default_timeout(PATIENCE_MS)
+    context.on("weberror", lambda fault: complaints.append(str(fault.error)))
+    context.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
+    yield context
+    assert complaints == []
+
+
+@pytest_asyncio.fixture
+async def page(stack: RunningStack, context: BrowserContext) -> Page:
+    """Of whoever has the link that `make up` prints, signed in and on no page yet."""
+    await sign_in(context, stack)
+    return await context.new_page()
+
+
+async def sign_in(context: BrowserContext, stack: RunningStack) -> None:
+    await context.request.get(told(stack)["dashboard_login_url"], max_redirects=0)
+
+
+def told(stack: RunningStack) -> dict[str, Any]:
+    """What the stack tells of itself in dev.json."""
+    return json.loads(stack.data.dev_file.read_bytes())
+
+
+async def until_live(page: Page) -> None:
+    await expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=PATIENCE_MS)
+
+
+@pytest.fixture
+def shot(page: Page) -> Shoot:
+    """Takes a picture of a state, if a folder is named: on a desk and a phone, in the dark and in the light."""
+    folder = os.environ.get(SHOTS)
+    if folder is not None:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+    async def shoot(name: str) -> None:
+        if folder is None:
+            return
+        before = page.viewport_size
+        for size, (width, height) in _SIZES.items():
+            await page.set_viewport_size({"width": width, "height": height})
+            for scheme in ("dark", "light"):
+                await page.emulate_media(color_scheme=scheme)
+                await page.screenshot(path=Path(folder) / f"{name}-{size}-{scheme}.png")
+        await page.emulate_media(color_scheme="null")
+        if before is not None:
+            await page.set_viewport_size(before)
+
+    return shoot
+
+
+async def faults(page: Page) -> list[str]:
+    """What axe finds of WCAG 2.2 AA. It is not the page's, so its policy does not hold for it."""
+    await page.evaluate(_AXE.read_text())
+    found: dict[str, Any] = await page.evaluate("(tags) => axe.run({ runOnly: tags })", _WCAG)
+    return [f"{each['id']}: {[node['html'] for node in each['nodes']]}" for each in found["violations"]]
+
+
+def row_of(call_id: str) -> str:
+    """Where a call stands in the board's table."""
+    return f'.row[data-call="{call_id}"]'
