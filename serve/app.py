@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final, cast
 
 from ray import serve as ray_serve
@@ -31,6 +32,7 @@ from serve.simulator.app import create_simulator
 from serve.webhooks.ingress import WebhookIngress
 from storage.api_keys import ApiKeys
 from storage.cache import Cache
+from storage.credential_changes import CredentialChanges
 from storage.display_names import DisplayNames
 from storage.live_presence import LivePresence
 from storage.live_reader import FeedReader
@@ -170,8 +172,10 @@ class LiveHub:
             boards=router.snapshot,
             access=access,
             watch=router.watch,
+            wallboard_secret=_secret_for(b"wallboards", settings),
             presence=LivePresence(redis),
             names=DisplayNames(pool).of,
+            changes=CredentialChanges(redis),
         )
         await self._hub.start()
         settle_heap()
@@ -219,6 +223,11 @@ class TemporalWorker:
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         await self._resources.aclose()
+
+
+def _secret_for(purpose: bytes, settings: Settings) -> bytes:
+    """64 bytes that all replicas agree on and that tell nothing of the key they come from."""
+    return blake2b(settings.encryption_key.get_secret_value().encode(), person=purpose).digest()
 
 
 def _origins(settings: Settings) -> Sequence[str]:

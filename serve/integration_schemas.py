@@ -137,8 +137,16 @@ class DeliveryView(DeliverySummary):
     tried: list[DeliveryAttempt]
 
 
+class DeliveryInList(DeliverySummary):
+    """With how its last attempt ended, as `tried` of the delivery itself tells of each; null before the first."""
+
+    last_attempt_at: Timestamp | None
+    last_response_status: int | None = Field(description="Null when no answer came; then `last_error` says why.")
+    last_error: str | None
+
+
 class DeliveryPage(Schema):
-    deliveries: list[DeliverySummary]
+    deliveries: list[DeliveryInList]
     next_cursor: str | None
 
 

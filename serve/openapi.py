@@ -24,6 +24,7 @@ TAGS: Final[Sequence[dict[str, Any]]] = (
     {"name": "phone numbers", "description": "Numbers, and the assistant that answers each."},
     {"name": "templates", "description": "Assistants to begin from, by industry."},
     {"name": "integrations", "description": "Endpoints to be told at, what they were told, and telling it again."},
+    {"name": "notifications", "description": "Text messages and emails to people, and what became of each."},
     {"name": "audit log", "description": "Who did what, why, and what came of it."},
     {"name": "live", "description": "Tickets for the websocket that brings every change as it happens."},
     {"name": "members", "description": "An organization's people, and invitations to it."},

@@ -10,6 +10,7 @@ from typing import Annotated, Final, TypeAlias, cast
 from uuid import UUID
 
 import httpx
+import structlog
 from fastapi import Depends, Request
 
 from actors.api_limits import ApiShares
@@ -27,6 +28,8 @@ from storage.archive_reader import ArchiveReader
 from storage.cache import Cache
 from storage.calls import TenantReader
 from storage.client_limits import RedisClientLimits
+from storage.credential_changes import CredentialChanges
+from storage.errors import StorageUnavailableError
 from storage.inbox import Inbox
 from storage.live_presence import LivePresence
 from storage.postgres import Connection, Pool, close_pool, open_pool
@@ -39,6 +42,8 @@ from storage.tenant import tenant_reads, tenant_writes
 from storage.tenant_rows import TenantRows
 from storage.tickets import Tickets
 from workflows.activities.internal_rows import InternalRows
+
+log = structlog.get_logger(__name__)
 
 _POOL_SIZE: Final = 10
 _COUNTING_CONNECTIONS: Final = 16
@@ -57,6 +62,7 @@ class Services:
     sessions: Sessions
     tickets: Tickets
     presence: LivePresence
+    credential_changes: CredentialChanges
     identification: Identification
     recordings: RecordingReader
     archive: ArchiveReader
@@ -107,6 +113,13 @@ class Services:
         ) as connection:
             yield connection
 
+    async def credentials_changed(self, *organization_ids: str) -> None:
+        """Have these organizations' open sockets looked at within seconds; while Redis is away in a minute or so."""
+        try:
+            await self.credential_changes.tell(*organization_ids)
+        except StorageUnavailableError as away:
+            log.warning("hubs are not told of a changed credential", reason=str(away))
+
 
 OpenServices: TypeAlias = Callable[[], AbstractAsyncContextManager[Services]]
 
@@ -146,6 +159,7 @@ async def open_services(
             sessions=sessions,
             tickets=Tickets(redis),
             presence=LivePresence(redis),
+            credential_changes=CredentialChanges(redis),
             identification=identification,
             recordings=RecordingReader(settings.recordings_url),
             archive=ArchiveReader(pool, settings.recordings_url),

@@ -30,6 +30,10 @@ class TenantRows:
         """For other statements of the same transaction."""
         return self._connection
 
+    async def plan_for_arguments(self) -> None:
+        """Have what follows in the transaction planned for its own arguments: filters that may be absent, by index."""
+        await self._connection.execute(statement("plan_for_arguments"))
+
     async def all(self, name: str, *arguments: Any) -> Sequence[Row]:
         """Every row of the statement."""
         return [dict(row) for row in await self._connection.fetch(statement(name), self._organization_id, *arguments)]

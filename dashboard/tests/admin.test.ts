@@ -7,7 +7,7 @@ import { csvOf } from "../src/audit/csv.ts";
 import { Problem, SignedOut, Unreachable } from "../src/api/client.ts";
 import { differences } from "../src/alarms/rule-differences.ts";
 import { clearsWhen, faultOfRule, METRICS, NEW_RULE, opensWhen, granted, type AlarmRule } from "../src/alarms/rules.ts";
-import { conditionOf, deliveryState } from "../src/integrations/health.ts";
+import { conditionOf, deliveryState, lastAnswer } from "../src/integrations/health.ts";
 import type { Delivery, Integration } from "../src/integrations/api.ts";
 import { keyState, liveFirst } from "../src/people/keys.ts";
 import type { ApiKey } from "../src/people/api.ts";
@@ -104,10 +104,14 @@ describe("an endpoint", () => {
   });
 
   it("tells when a delivery is tried next", () => {
-    const delivery: Delivery = { id: "d", integration_id: "e", event: "call.completed", call_id: null, status: "pending", attempts: 2, next_attempt_at: before(-60_000), settled_at: null, created_at: before(0) };
+    const delivery: Delivery = { id: "d", integration_id: "e", event: "call.completed", call_id: null, status: "pending", attempts: 2, next_attempt_at: before(-60_000), settled_at: null, created_at: before(0), last_attempt_at: before(5), last_response_status: null, last_error: "connection refused" };
     expect(deliveryState(delivery, NOW).words).toBe("next try in 1 min");
     expect(deliveryState({ ...delivery, next_attempt_at: before(1) }, NOW).words).toBe("trying again");
     expect(deliveryState({ ...delivery, status: "exhausted", next_attempt_at: null }, NOW)).toEqual({ tone: "bad", words: "given up" });
+    expect(lastAnswer(delivery)?.words).toBe("no answer: connection refused");
+    expect(lastAnswer({ ...delivery, last_response_status: 503, last_error: null })).toEqual({ isGood: false, words: "answered 503" });
+    expect(lastAnswer({ ...delivery, last_response_status: 204, last_error: null })?.isGood).toBe(true);
+    expect(lastAnswer({ ...delivery, last_attempt_at: null, last_error: null })).toBeNull();
   });
 });
 

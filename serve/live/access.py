@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -80,6 +81,8 @@ class Admission:
     """Whose credential it is."""
     encoding: Encoding
     """What it is let in to."""
+    again_at: float = inf
+    """When it is looked at again besides, because credentials of its organization were changed."""
 
 
 class Access:

@@ -25,6 +25,10 @@ class LiveBoard:
     counters: View = field(default_factory=dict[str, Any])
     incidents: dict[IncidentKey, View] = field(default_factory=dict[IncidentKey, View])
     """Those open. Of one rule and call there is one at most."""
+    is_wallboard: bool = False
+    """It is told figures and alarms alone, by the names that protocol has for a wallboard's."""
+    alarms: dict[str, View] = field(default_factory=dict[str, View])
+    """A wallboard's: open incidents without what they are about."""
     presence: View | None = None
     """Who watches and who acts, as last told; no part of the state, and without a position."""
 
@@ -33,6 +37,10 @@ class LiveBoard:
         match frame:
             case {"type": "snapshot", "position": str(position), "state": state}:
                 self._replace(cast("Mapping[str, Any]", state))
+                self.position = Position.parse(position)
+                return "snapshot"
+            case {"type": "wallboard", "position": str(position), "state": state}:
+                self._replace_by_wallboard(cast("Mapping[str, Any]", state))
                 self.position = Position.parse(position)
                 return "snapshot"
             case {"type": "events", "position": str(text), "events": events}:
@@ -74,6 +82,13 @@ class LiveBoard:
         self.calls = {call["call_id"]: dict(call) for call in state["calls"]}
         self.counters = dict(state["counters"])
         self.incidents = {_key(incident): incident for incident in state.get("incidents", ())}
+        self.is_wallboard, self.alarms = False, {}
+
+    def _replace_by_wallboard(self, state: Mapping[str, Any]) -> None:
+        self.organization = dict(state["organization"])
+        self.calls, self.incidents = {}, {}
+        self.counters = dict(state["figures"])
+        self.is_wallboard, self.alarms = True, {alarm["alarm_id"]: alarm for alarm in state["alarms"]}
 
     def _take(self, event: Mapping[str, Any]) -> None:
         match event:
@@ -96,6 +111,18 @@ class LiveBoard:
                 if (call := self.calls.get(call_id)) is not None:
                     _hear(call, evidence_at, event.get("utterance"))
                     call["conversation"] = event.get("conversation", call.get("conversation"))
+            case _:
+                self._take_of_wallboard(event)
+
+    def _take_of_wallboard(self, event: Mapping[str, Any]) -> None:
+        match event:
+            case {"type": "wallboard-figures", "figures": figures}:
+                self.counters = dict(figures)
+            case {"type": "wallboard-alarm", "alarm": {"alarm_id": str(alarm_id)} as alarm, "open": is_open}:
+                if is_open:
+                    self.alarms[alarm_id] = alarm
+                elif (held := self.alarms.get(alarm_id)) is not None and held["incident"] == alarm["incident"]:
+                    del self.alarms[alarm_id]
             case _:
                 pass
 

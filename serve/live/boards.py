@@ -6,10 +6,12 @@ from typing import Final
 
 import structlog
 
+from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from serve.live.encoding import Encoding
 from serve.live.frames import Reason, encode_state, snapshot_frame
 from serve.live.ports import Boards
+from serve.live.wallboard import Wallboard
 from storage.live_position import Position
 
 log = structlog.get_logger(__name__)
@@ -23,19 +25,28 @@ class NoSuchOrganizationError(Exception):
 
 
 class EncodedBoard:
-    """A board and its snapshot frames."""
+    """A board and its snapshot frames, each encoded when it is first asked for."""
 
-    def __init__(self, position: Position, states: Mapping[Encoding, bytes], built_at: float) -> None:
+    def __init__(self, position: Position, state: Mapping[str, JSON], wallboard: Wallboard, built_at: float) -> None:
         self.position = position
         self.built_at = built_at
-        self._states = states
+        self._state = state
+        self._wallboard = wallboard
+        self._states: dict[Encoding, bytes] = {}
         self._frames: dict[tuple[Encoding, Reason], bytes] = {}
 
     def frame(self, reason: Reason, encoding: Encoding) -> bytes:
+        """Raises what a state of another release that cannot be encoded so fails with."""
         key = (encoding, reason)
         if key not in self._frames:
-            self._frames[key] = snapshot_frame(self.position, reason, self._states[encoding], encoding)
+            self._frames[key] = snapshot_frame(self.position, reason, self._encoded(encoding), encoding)
         return self._frames[key]
+
+    def _encoded(self, encoding: Encoding) -> bytes:
+        if encoding not in self._states:
+            wallboard = self._wallboard if encoding is Encoding.WALLBOARD else None
+            self._states[encoding] = encode_state(self._state, wallboard)
+        return self._states[encoding]
 
 
 class BoardSource:
@@ -44,9 +55,12 @@ class BoardSource:
     `is_usable` says whether a board at that position can be continued without a hole; one that cannot is built anew.
     """
 
-    def __init__(self, organization_id: str, boards: Boards, is_usable: Callable[[Position], bool]) -> None:
+    def __init__(
+        self, organization_id: str, boards: Boards, wallboard: Wallboard, is_usable: Callable[[Position], bool]
+    ) -> None:
         self._organization_id = organization_id
         self._boards = boards
+        self._wallboard = wallboard
         self._is_usable = is_usable
         self._board: EncodedBoard | None = None
         self._building: asyncio.Task[EncodedBoard] | None = None
@@ -86,8 +100,8 @@ class BoardSource:
                 self.built += 1
                 position = _position(board.position)
                 if self._is_usable(position):
-                    states = {encoding: encode_state(board.state, encoding) for encoding in Encoding}
-                    self._board = EncodedBoard(position, states, asyncio.get_running_loop().time())
+                    now = asyncio.get_running_loop().time()
+                    self._board = EncodedBoard(position, board.state, self._wallboard, now)
                     return self._board
             await asyncio.sleep(pause)
             pause = min(pause * 2, RETRY_SECONDS[1])

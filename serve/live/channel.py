@@ -1,7 +1,7 @@
 """One organization's sockets on this hub: bringing them into step with the feed, and keeping them there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
@@ -16,6 +16,7 @@ from serve.live.frames import Reason, events_frames, heartbeat_frame
 from serve.live.peer import Peer
 from serve.live.ports import Boards, Feed
 from serve.live.recent import Recent
+from serve.live.wallboard import Wallboard
 from storage.live_position import BEFORE_ALL, Break, Position, break_between
 from storage.live_reader import FeedEntry
 
@@ -45,9 +46,10 @@ class Channel:
     sockets, the longer it gathers.
     """
 
-    def __init__(self, organization_id: str, feed: Feed, boards: Boards) -> None:
+    def __init__(self, organization_id: str, feed: Feed, boards: Boards, wallboard: Wallboard) -> None:
         self.organization_id = organization_id
-        self.source = BoardSource(organization_id, boards, self._can_continue)
+        self.source = BoardSource(organization_id, boards, wallboard, self._can_continue)
+        self._wallboard = wallboard
         self._feed = feed
         self._recent = Recent(entries=RECENT_ENTRIES, size=RECENT_BYTES)
         self._gathered: list[FeedEntry] = []
@@ -162,10 +164,10 @@ class Channel:
             return
         for encoding, peers in self._in_step.items():
             if peers:
-                for frame in events_frames(run, after, encoding):
-                    for peer in peers:
-                        peer.push(frame)
-                    self.frames += len(peers)
+                frames = self._frames(run, after, encoding)
+                for peer in peers:
+                    self._push(peer, frames)
+                self.frames += len(frames or ()) * len(peers)
         for peer, position in list(self._ahead.items()):
             self._catch(peer, position, run)
 
@@ -179,9 +181,27 @@ class Channel:
         if broken is not None:
             self.join(peer, None, broken)
             return
-        for frame in events_frames(fresh, position, peer.encoding):
-            peer.push(frame)
+        self._push(peer, self._frames(fresh, position, peer.encoding))
         self._in_step[peer.encoding].add(peer)
+
+    def _frames(self, entries: Sequence[FeedEntry], after: Position, encoding: Encoding) -> Sequence[bytes] | None:
+        """The frames of one encoding; None when an entry cannot be encoded so, which ends nobody else's feed."""
+        try:
+            return list(self._encoded(entries, after, encoding))
+        except Exception:  # such as a figure that the owner's release does not have yet
+            log.exception("entries cannot be told", organization_id=self.organization_id, encoding=encoding)
+            return None
+
+    def _encoded(self, entries: Sequence[FeedEntry], after: Position, encoding: Encoding) -> Iterator[bytes]:
+        return events_frames(entries, after, self._wallboard if encoding is Encoding.WALLBOARD else None)
+
+    @staticmethod
+    def _push(peer: Peer, frames: Sequence[bytes] | None) -> None:
+        if frames is None:
+            peer.cut("what follows cannot be told")
+            return
+        for frame in frames:
+            peer.push(frame)
 
     def _beat(self) -> None:
         self._heartbeat = self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
@@ -239,7 +259,7 @@ class Channel:
             elif not missed:
                 self._attach(peer, position)
                 return
-            for frame in events_frames(missed[:PAGE_ENTRIES], position, peer.encoding):
+            for frame in self._encoded(missed[:PAGE_ENTRIES], position, peer.encoding):
                 await peer.give(frame)
             if missed:
                 position = missed[:PAGE_ENTRIES][-1].position

@@ -9,7 +9,7 @@ from websockets.frames import Frame, Opcode
 from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
 from serve.live.encoding import Encoding
-from serve.live.wallboard import wallboard_events, wallboard_state
+from serve.live.wallboard import Wallboard
 from storage.live_position import Position
 from storage.live_presence import Present
 from storage.live_reader import FeedEntry
@@ -21,8 +21,9 @@ FRAME_BYTES: Final = 256 * 1024
 """Events of one frame, about: clients commonly refuse messages over 1 MiB."""
 
 
-def encode_state(state: Mapping[str, JSON], encoding: Encoding = Encoding.FULL) -> bytes:
-    return orjson.dumps(state if encoding is Encoding.FULL else wallboard_state(state))
+def encode_state(state: Mapping[str, JSON], wallboard: Wallboard | None = None) -> bytes:
+    """All of a state, or what a wallboard is told of it."""
+    return orjson.dumps(state if wallboard is None else wallboard.state(state))
 
 
 def snapshot_frame(position: Position, reason: Reason, state: bytes, encoding: Encoding = Encoding.FULL) -> bytes:
@@ -65,11 +66,14 @@ def presence_frame(present: Present, names: Mapping[str, str]) -> bytes:
     return Frame(Opcode.TEXT, orjson.dumps(told)).serialize(mask=False)
 
 
-def events_frames(entries: Sequence[FeedEntry], after: Position, encoding: Encoding = Encoding.FULL) -> Iterator[bytes]:
-    """Frames that bring a client from `after` to the last entry. Entries follow one another and `after`."""
+def events_frames(entries: Sequence[FeedEntry], after: Position, wallboard: Wallboard | None = None) -> Iterator[bytes]:
+    """Frames that bring a client, or a wallboard, from `after` to the last entry.
+
+    Entries follow one another and `after`.
+    """
     for part in _parts(entries):
-        if encoding is Encoding.WALLBOARD:
-            events = orjson.dumps(wallboard_events(_events(part)))
+        if wallboard is not None:
+            events = orjson.dumps(wallboard.events(_events(part)))
         else:
             events = part[0].events if len(part) == 1 else orjson.dumps(folded(_events(part)))
         position = part[-1].position

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 from typing import Final, cast
 
 import structlog
@@ -16,12 +17,15 @@ from websockets.typing import Origin
 from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from actors.watches import RENEW_SECONDS
+from serve.identity import MEMBERSHIP_SECONDS
 from serve.live.access import Access, Admission, Refusal, Target, target_of
 from serve.live.channel import Channel
 from serve.live.pace import Pace
 from serve.live.peer import Peer
-from serve.live.ports import Boards, Feed, Names, PresenceBook
+from serve.live.ports import Boards, Changes, Feed, Names, PresenceBook
 from serve.live.presence import Presence
+from serve.live.wallboard import Wallboard
+from storage.api_keys import CACHE_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +35,10 @@ SEND_BUFFER_BYTES: Final = 256 * 1024
 OPEN_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0
 CREDENTIAL_SECONDS: Final = 5.0
+CHANGES_SECONDS: Final = 2.0
+"""How often it is asked whose credentials were changed."""
+BELIEVED_SECONDS: Final = max(CACHE_SECONDS, MEMBERSHIP_SECONDS)
+"""After a change an answer of before may be given for so long, and a look is worth nothing until then."""
 CHECK_SECONDS: Final = 1.0
 DRAIN_PEERS: Final = 200
 DRAIN_PAUSE_SECONDS: Final = 0.1
@@ -56,7 +64,8 @@ class LiveHub:
     heartbeats, and may be closed with 4001 (credential expired), 4503 (not permitted), 4504 (no such organization),
     1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
     again and again, whose boards are looked at; it must not block. With `presence` sockets are told who else is there,
-    by the `names` their organization has for them.
+    by the `names` their organization has for them. `wallboard_secret` names alarms on wallboards: the same at all hubs.
+    With `changes` a credential that was ended closes its sockets within ten seconds, else within a minute or so.
     """
 
     def __init__(
@@ -67,16 +76,22 @@ class LiveHub:
         boards: Boards,
         access: Access,
         watch: Callable[[str], object],
+        wallboard_secret: bytes,
         presence: PresenceBook | None = None,
         names: Names | None = None,
+        changes: Changes | None = None,
     ) -> None:
         self._options = options
         self._feed = feed
         self._boards = boards
         self._access = access
         self._watch = watch
+        self._wallboard_secret = wallboard_secret
         self._watched_at = 0.0
         self._presence = Presence(presence, names or _no_names, self._tell) if presence is not None else None
+        self._changes = changes
+        self._changed: dict[str, float] = {}
+        """Whose credentials were changed just now, and from when on that shows."""
         self._pace = Pace(options.accepts_per_second)
         self._channels: dict[str, Channel] = {}
         self._peers: dict[Peer, Admission] = {}
@@ -92,6 +107,8 @@ class LiveHub:
         self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._check_peers())]
         if self._presence is not None:
             self._tasks.append(asyncio.create_task(self._presence.run()))
+        if self._changes is not None:
+            self._tasks.append(asyncio.create_task(self._hear(self._changes)))
         self._server = await serve(
             self._handle,
             sock=listener,
@@ -180,11 +197,13 @@ class LiveHub:
             return
         channel = self._channels.get(target.organization_id)
         if channel is None:
-            channel = Channel(target.organization_id, self._feed, self._boards)
+            wallboard = Wallboard.of(target.organization_id, self._wallboard_secret)
+            channel = Channel(target.organization_id, self._feed, self._boards, wallboard)
             self._channels[target.organization_id] = channel
             if self._presence is not None and (told := self._presence.frame(target.organization_id)) is not None:
                 channel.tell(told)
         self._peers[peer] = admission
+        admission.again_at = self._changed.get(target.organization_id, inf)
         peer.encoding = admission.encoding
         channel.join(peer, target.after, "gap" if target.resumes else "first")
         subject = admission.subject
@@ -220,12 +239,29 @@ class LiveHub:
                 for organization_id in self._channels:
                     self._watch(organization_id)
             for peer, admission in self._peers.items():
-                if admission.until > now:
+                if min(admission.until, admission.again_at) > now:
                     continue
                 admission.until = now + CREDENTIAL_SECONDS  # for when it cannot be told now
+                admission.again_at = inf
                 renewing = asyncio.create_task(self._renew(peer, admission))
                 self._renewing.add(renewing)
                 renewing.add_done_callback(self._renewing.discard)
+
+    async def _hear(self, changes: Changes) -> None:
+        position, loop = changes.begin(), asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(CHANGES_SECONDS)
+            try:
+                position, organizations = await changes.since(position)
+            except UnavailableError as away:
+                log.info("changed credentials are not heard of", reason=str(away))
+                continue
+            shows_at = loop.time() + BELIEVED_SECONDS
+            self._changed = {each: at for each, at in self._changed.items() if at > loop.time()}
+            self._changed |= dict.fromkeys(organizations, shows_at)
+            for admission in self._peers.values():
+                if admission.organization_id in organizations:
+                    admission.again_at = shows_at
 
     async def _renew(self, peer: Peer, admission: Admission) -> None:
         try:

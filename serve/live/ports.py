@@ -1,6 +1,7 @@
 """What the hub needs of the rest, as protocols."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeAlias
 
 from actors.domain.json_types import JSON
@@ -51,6 +52,16 @@ class PresenceBook(Protocol):
     async def exchange(
         self, hub: str, here: Mapping[str, Sequence[Watching]], *, now: int
     ) -> Mapping[str, Present]: ...
+
+
+class Changes(Protocol):
+    """Whose credentials were changed (`storage.credential_changes.CredentialChanges`)."""
+
+    def begin(self) -> str: ...
+
+    async def since(self, position: str) -> tuple[str, AbstractSet[str]]:
+        """Raises UnavailableError."""
+        ...
 
 
 Names: TypeAlias = Callable[[str, frozenset[str]], Awaitable[Mapping[str, str]]]

@@ -28,6 +28,7 @@ NOTHING: Final = "\N{EN DASH}"
 _STYLES: Final = {"in-progress": "green", "forwarding": "cyan", "ringing": "yellow", "ended": "dim"}
 _SHAPES: Final = {"critical": "▲", "warning": "◆", "notice": "■"}
 _SEVERITY_STYLES: Final = {"critical": "bold red", "warning": "yellow", "notice": "cyan"}
+_NO_CALLS: Final = Text("This key shows a wallboard: figures, and nothing of any caller.", style="dim")
 _MARKS: Final = {"confirmed": "●", "quiet": "○", "unconfirmed": "?"}
 
 
@@ -79,6 +80,8 @@ def render(board: LiveBoard, link: Link, now: int, *, lines: int) -> RenderableT
     Of more calls than fit the newest are shown, and how many more there are.
     """
     server_now = now + link.skew_ms
+    if board.is_wallboard:
+        return Group(_header(board, link, now), _counters(board), _wall_alarms(board), _NO_CALLS)
     calls = sorted(board.calls.values(), key=lambda call: (call["created_at"], call["call_id"]))
     open_calls = [call for call in calls if call["status"] != "ended"]
     ended = sorted((call for call in calls if call["status"] == "ended"), key=_ended_at, reverse=True)[:ENDED_SHOWN]
@@ -101,6 +104,8 @@ def plain_lines(frame: Mapping[str, Any]) -> Iterable[str]:
     match frame:
         case {"type": "snapshot", "position": position, "reason": reason, "state": {"calls": calls}}:
             yield f"snapshot {position} ({reason}): {len(calls)} calls"
+        case {"type": "wallboard", "position": position, "reason": reason, "state": {"figures": figures}}:
+            yield f"wallboard {position} ({reason}): {_plain_figures(figures)}"
         case {"type": "events", "position": position, "events": events}:
             yield from (f"{position} {line}" for event in events if (line := _plain(event)))
         case _:
@@ -120,8 +125,17 @@ def _plain(event: Mapping[str, Any]) -> str | None:
             return f"call {call_id} left the board"
         case {"type": "organization", "name": name}:
             return f"organization {name}"
+        case {"type": "wallboard-figures", "figures": figures}:
+            return _plain_figures(figures)
+        case {"type": "wallboard-alarm", "alarm": {"severity": severity, "alarm_id": alarm_id}, "open": is_open}:
+            return f"alarm {alarm_id} {'open' if is_open else 'ended'} ({severity})"
         case _:
             return None
+
+
+def _plain_figures(figures: Mapping[str, Any]) -> str:
+    today = figures["today"]
+    return f"live {figures['live']}, waiting {figures['waiting']}, answered {today['answered']} / {today['calls']}"
 
 
 def _header(board: LiveBoard, link: Link, now: int) -> RenderableType:
@@ -148,7 +162,6 @@ def _counters(board: LiveBoard) -> RenderableType:
     if not board.counters:
         return Text("")
     today = board.counters["today"]
-    minutes = today["talk_seconds"] / 60
     peak_at = milliseconds(today["peak_at"])
     peak = f"{today['peak_live']} at {_time_of_day(peak_at)}" if peak_at is not None else NOTHING
     level = today["service_level_share"]
@@ -162,10 +175,11 @@ def _counters(board: LiveBoard) -> RenderableType:
         ("in time", f"{level:.0%} of {today['service_level_n']}" if level is not None else NOTHING),
         ("answer", _told(today["answer_seconds"], "s")),
         ("handling", _told(today["handle_seconds"], "s")),
-        ("first word", _told(_of_ms(today["first_word_p50_ms"]), "s")),
         ("latency p95", _told(_of_ms(today["turn_latency_p95_ms"]), "s")),
-        ("talk", f"{minutes:,.1f} min"),
     ]
+    if not board.is_wallboard:
+        figures.insert(-1, ("first word", _told(_of_ms(today["first_word_p50_ms"]), "s")))
+        figures.append(("talk", f"{today['talk_seconds'] / 60:,.1f} min"))
     grid = Table.grid(expand=True)
     for _ in range(_IN_A_ROW):
         grid.add_column(justify="center", ratio=1, no_wrap=True)
@@ -217,6 +231,16 @@ def _alarm(incident: View, now: int) -> Text:
     if (milliseconds(incident["muted_until"]) or 0) > now:
         line.append("  muted", style="dim")
     return line
+
+
+def _wall_alarms(board: LiveBoard) -> RenderableType:
+    """Alarms without what they are about, the worst first."""
+    lines: list[Text] = []
+    for alarm in sorted(board.alarms.values(), key=lambda each: [*_SHAPES].index(each["severity"])):
+        severity = alarm["severity"]
+        line = Text(f"{_SHAPES[severity]} {severity.upper()}", style=_SEVERITY_STYLES[severity])
+        lines.append(line.append("  acknowledged", style="dim") if alarm["acknowledged"] else line)
+    return Group(*lines)
 
 
 def _table(calls: Iterable[View], alarmed: Mapping[str, str], now: int) -> RenderableType:

@@ -23,11 +23,18 @@ def watch(
     data_dir: Annotated[Path, typer.Option("--data-dir", help="The local stack to watch.")] = Path(".data"),
     url: Annotated[str | None, typer.Option(help="A hub elsewhere, as wss://host.")] = None,
     api_key: Annotated[
-        str | None, typer.Option(envvar="CALL_SUPERVISOR_API_KEY", help="A key with the scope live:read.")
+        str | None,
+        typer.Option(
+            envvar="CALL_SUPERVISOR_API_KEY",
+            help="A key with the scope live:read, or wallboard:read for figures.",
+        ),
     ] = None,
     organization_id: Annotated[str | None, typer.Option(help="Whose calls.")] = None,
 ) -> None:
-    """Watch an organization's calls as they happen, until Ctrl-C. Without a terminal: one line for each event."""
+    """Watch an organization's calls as they happen, until Ctrl-C. Without a terminal: one line for each event.
+
+    A wallboard's key shows figures and alarms.
+    """
     if url is None or api_key is None or organization_id is None:
         target = read_target(data_dir, "main")
         url, api_key = url or target.live_url, api_key or target.api_key

@@ -102,6 +102,7 @@ async def rotate_api_key(
 
     answer = await change.answer(make)
     services.api_keys.forget(key_id)
+    await services.credentials_changed(organization_id)
     return answer
 
 
@@ -113,6 +114,7 @@ async def revoke_api_key(organization_id: str, key_id: str, services: Given, cal
         _require_all(caller, _live_one(await keys.live(), key_id)["scopes"])
         await keys.revoke(key_id)
     services.api_keys.forget(key_id)
+    await services.credentials_changed(organization_id)
 
 
 def _live_one(live: Sequence[Row], key_id: str) -> Row:

@@ -10,11 +10,12 @@ from pydantic import AwareDatetime
 
 from serve.auth import Caller, GuardedRoute, permits
 from serve.call_pages import DateRange
+from serve.call_query import ShortText
 from serve.changes import Asked, Made, found
 from serve.integration_schemas import (
     DeliveryAttempt,
+    DeliveryInList,
     DeliveryPage,
-    DeliverySummary,
     DeliveryView,
     IntegrationHealth,
     IntegrationHealthList,
@@ -54,13 +55,18 @@ async def list_deliveries(
     until: Annotated[AwareDatetime | None, Query(alias="to", description="Now unless told.")] = None,
     integration_id: UUID | None = None,
     status: DeliveryStatus | None = None,
+    call_id: ShortText | None = None,
     cursor: CursorText = None,
     limit: Limit = 50,
 ) -> DeliveryPage:
-    """Deliveries of a date range, newest first. A cursor belongs to the filters it was made with."""
+    """Deliveries of a date range, newest first, each with how its last attempt ended.
+
+    A cursor belongs to the filters it was made with.
+    """
     dates = DateRange.asked(since, until, now=services.now())
-    owner = (organization_id, "deliveries", since, until, integration_id, status)
+    owner = (organization_id, "deliveries", since, until, integration_id, status, call_id)
     async with services.viewing(caller) as rows:
+        await rows.plan_for_arguments()
         page, following = await read_page(
             rows,
             "deliveries_page",
@@ -68,11 +74,12 @@ async def list_deliveries(
             dates.until,
             integration_id,
             status,
+            call_id,
             cursor=cursor,
             limit=limit,
             owner=owner,
         )
-    return DeliveryPage(deliveries=[DeliverySummary.model_validate(row) for row in page], next_cursor=following)
+    return DeliveryPage(deliveries=[DeliveryInList.model_validate(row) for row in page], next_cursor=following)
 
 
 @router.get("/deliveries/{delivery_id}", dependencies=[_READS])

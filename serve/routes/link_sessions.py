@@ -33,6 +33,7 @@ async def end_link_sessions(organization_id: str, services: Given, change: Asked
     async def make(rows: TenantRows) -> Made:
         await rows.audit("link-sessions-ended", organization_id)
         await services.sessions.end_all(owner_of_links(organization_id))
+        await services.credentials_changed(organization_id)
         return Made(shown=None)
 
     return await change.answer(make)
@@ -46,6 +47,7 @@ async def end_link_session(organization_id: str, session_id: str, services: Give
         await rows.audit("link-session-ended", session_id)
         if not await services.sessions.end_one(owner_of_links(organization_id), session_id):
             raise NotFoundError("There is no such session.")
+        await services.credentials_changed(organization_id)
         return Made(shown=None)
 
     return await change.answer(make)

@@ -37,6 +37,7 @@ async def change_role(organization_id: str, user_id: UUID, asked: RoleChange, se
     except LastOwnerError as last:
         raise ConflictError("The last owner stays one: make another owner first.") from last
     services.identification.forget(str(user_id))
+    await services.credentials_changed(organization_id)
 
 
 @router.delete("/members/{user_id}", status_code=204, response_class=Response, dependencies=[permits("members:write")])
@@ -66,6 +67,7 @@ async def _remove(organization_id: str, user_id: UUID, services: Given, caller: 
     except LastOwnerError as last:
         raise ConflictError("The last owner stays: make another owner first.") from last
     services.identification.forget(str(user_id))
+    await services.credentials_changed(organization_id)
 
 
 def require_reach(caller: Principal, *roles: str) -> None:

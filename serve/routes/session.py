@@ -57,6 +57,7 @@ async def list_sessions(services: Given, identity: Known) -> OpenSessions:
 async def end_sessions(services: Given, identity: Known) -> None:
     """End every session of the caller, this one too."""
     await services.sessions.end_all(owner_of_person(_person_of(identity)))
+    await services.credentials_changed(*identity.principals)
 
 
 @router.delete("/v1/sessions/{session_id}", status_code=204, response_class=Response)
@@ -64,6 +65,7 @@ async def end_session(session_id: str, services: Given, identity: Known) -> None
     """End one of the caller's own sessions."""
     if not await services.sessions.end_one(owner_of_person(_person_of(identity)), session_id):
         raise NotFoundError("There is no such session.")
+    await services.credentials_changed(*identity.principals)
 
 
 @router.post("/logout", status_code=204, response_class=Response)

@@ -57,15 +57,29 @@ where organization_id = $1 and id = $2 and deleted_at is null
 returning id;
 
 -- name: deliveries_page
--- Deliveries made in [$4, $5), of an integration and of a status if told, newest first, after ($2, $3) in that order.
-select id, integration_id, event, call_id, status, attempts, next_attempt_at, settled_at, created_at
-from webhook_deliveries
-where organization_id = $1 and created_at >= $4 and created_at < $5
-    and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
-    and ($6::uuid is null or integration_id = $6)
-    and ($7::text is null or status = $7)
-order by created_at desc, id desc
-limit $8;
+-- Deliveries made in [$4, $5), of an integration, a status and a call if told, newest first, after ($2, $3) in that order,
+-- each with its last attempt. To be planned for its arguments.
+select page.*, last.attempted_at as last_attempt_at, last.response_status as last_response_status,
+    last.error as last_error
+from (
+    select id, integration_id, event, call_id, status, attempts, next_attempt_at, settled_at, created_at
+    from webhook_deliveries
+    where organization_id = $1 and created_at >= $4 and created_at < $5
+        and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+        and ($6::uuid is null or integration_id = $6)
+        and ($7::text is null or status = $7)
+        and ($8::text is null or call_id = $8)
+    order by created_at desc, id desc
+    limit $9
+) as page
+left join lateral (
+    select attempted_at, response_status, error
+    from webhook_delivery_attempts
+    where organization_id = $1 and delivery_id = page.id and delivery_created_at = page.created_at
+    order by attempt desc
+    limit 1
+) as last on true
+order by page.created_at desc, page.id desc;
 
 -- name: delivery
 -- One delivery with its body.

@@ -80,3 +80,15 @@ returning id;
 -- The organization must not write to this address any more.
 insert into suppressions (organization_id, channel, address, reason) values ($1, $2, $3, $4)
 on conflict (organization_id, channel, address) do nothing;
+
+-- name: notifications_page
+-- Messages about what happened in [$4, $5), about a call and of a channel if told, newest first, after ($2, $3) in that
+-- order. To be planned for its arguments.
+select id, call_id, kind, channel, recipient, provider, status, error, resend_of, sent_at, updated_at, created_at
+from notifications
+where organization_id = $1 and created_at >= $4 and created_at < $5
+    and ($2::timestamptz is null or (created_at, id) < ($2, $3::uuid))
+    and ($6::text is null or call_id = $6)
+    and ($7::text is null or channel = $7)
+order by created_at desc, id desc
+limit $8;

@@ -110,6 +110,32 @@ async def test_a_calls_recording_plays_in_step_with_its_transcript(page: Page, t
     assert await faults(page) == []
 
 
+async def test_a_call_shows_what_went_out_about_it(
+    page: Page, product: Product, told_calls: list[ScriptedCall]
+) -> None:
+    call_id = told_calls[0].call_id
+    await page.goto(f"/calls/{call_id}")
+    deliveries = page.locator("#call-deliveries tr[data-delivery]")
+    await expect(deliveries.first).to_contain_text("delivered", timeout=PATIENCE_MS)
+    told = (await asyncio.to_thread(product.get, "deliveries", call_id=call_id)).json()["deliveries"]
+    assert {each["event"] for each in told} == {"call.completed"}
+    await expect(deliveries).to_have_count(len(told))
+    await expect(deliveries.first).to_contain_text("answered 200")
+
+    messages = (await asyncio.to_thread(product.get, "notifications", call_id=call_id)).json()["notifications"]
+    assert {each["channel"] for each in messages} == {"sms", "email"}
+    for each in messages:
+        row = page.locator(f'[data-message="{each["id"]}"]')
+        await expect(row).to_contain_text(each["recipient"])
+        await expect(row).to_contain_text("text message" if each["channel"] == "sms" else "email")
+
+    attempts = told[0]["attempts"]
+    await deliveries.first.get_by_role("button").click()
+    await page.locator("#delivery").get_by_role("button", name="Send it again").click()
+    await expect(page.locator("#delivery")).to_contain_text(f"attempt {attempts + 1},", timeout=PATIENCE_MS)
+    assert await faults(page) == []
+
+
 async def test_usage_shows_the_ledgers_minutes(page: Page, told_calls: list[ScriptedCall]) -> None:
     del told_calls
     async with asyncio.timeout(PATIENCE_SECONDS):

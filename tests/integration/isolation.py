@@ -92,6 +92,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "archive_files": _CLOSED,
     "reconciliations": _READ,
     "webhook_refusals": _READ,
+    "webhook_refusal_writes": _CLOSED,
     "wiring_checks": _READ,
     "wiring_findings": Access(select="viewer", update="admin"),
     "integration_health": _READ,

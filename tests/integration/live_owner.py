@@ -172,6 +172,7 @@ async def running_hub(
         boards=boards,
         access=Access(credentials, credentials),
         watch=watch,
+        wallboard_secret=b"secret",
         presence=presence,
         names=names,
     )

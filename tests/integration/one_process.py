@@ -100,6 +100,7 @@ async def running(
             feed=FeedReader(redis),
             boards=router.snapshot,
             access=Access(Tickets(redis), identification),
+            wallboard_secret=b"secret",
             watch=router.watch,
         )
         await hub.start()

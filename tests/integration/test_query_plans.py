@@ -204,3 +204,18 @@ async def test_what_was_reconciled_is_read_by_its_own_index(connection: Connecti
     assert "Sort" not in told
     told = await plan(connection, statement("repairs_by_kind"), UUID(OWN), MONTHS[0], MONTHS[4])
     assert re.search(r"(Index Scan using|Bitmap Index Scan on) idx_inbox_reconciled", told)
+
+
+async def test_what_went_out_about_a_call_is_found_by_the_call(connection: Connection) -> None:
+    await connection.execute("set local enable_seqscan = off")
+    dates, place = (MONTHS[2], MONTHS[4]), (UUID(OWN), None, None)
+    queries = {
+        "webhook_deliveries": (statement("deliveries_page"), (*place, *dates, None, None, "call-1", 51)),
+        "notifications": (statement("notifications_page"), (*place, *dates, "call-1", None, 51)),
+    }
+    for table, (query, arguments) in queries.items():
+        told = await plan(connection, query, *arguments)
+        assert touched(told, table) == {"2031_03", "2031_04"}, told
+        used = re.findall(rf"using {table}_\d{{4}}_\d{{2}}_(\w+) on", told)
+        assert used, told
+        assert all(each.startswith("organization_id_call_id_created") for each in used), told

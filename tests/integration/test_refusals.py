@@ -72,6 +72,26 @@ async def test_what_postgres_did_not_take_is_told_later(
     assert [count for _, count in await counted(pool, organization_id)] == [2]
 
 
+async def test_what_was_taken_without_an_answer_is_not_counted_again(
+    pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = Refusals(pool)
+    refusals.count(organization_id, at=AT)
+
+    async def unanswered(*arguments: Any) -> None:
+        await fetch(*arguments)
+        refusals.count(organization_id, at=AT + 1)
+        raise StorageUnavailableError("its answer was lost")
+
+    with monkeypatch.context() as without:
+        without.setattr(refusals_module, "fetch", unanswered)
+        await refusals.write()
+        await refusals.write()
+    assert [count for _, count in await counted(pool, organization_id)] == [1]
+    await refusals.close()
+    assert [count for _, count in await counted(pool, organization_id)] == [3]
+
+
 async def test_what_postgres_refuses_ends_no_counting(
     pool: Pool, organization_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,9 +169,9 @@ async def test_the_room_stays_bounded_while_postgres_is_away(
 
     told: list[Sequence[UUID]] = []
 
-    async def noted(of: Pool, name: str, organizations: Sequence[UUID], *arguments: object) -> None:
+    async def noted(of: Pool, name: str, write: UUID, organizations: Sequence[UUID], *arguments: object) -> None:
         told.append(organizations)
-        await fetch(of, name, organizations, *arguments)
+        await fetch(of, name, write, organizations, *arguments)
 
     with monkeypatch.context() as without:
         without.setattr(refusals_module, "fetch", away)
@@ -159,14 +179,19 @@ async def test_the_room_stays_bounded_while_postgres_is_away(
         await refusals.write()
         without.setattr(refusals_module, "fetch", noted)
         await refusals.close()
-    assert told == [[UUID(organization_id)]]
+    assert told[0] == [UUID(organization_id)]
+    assert [len(each) for each in told] == [1, 1], "what waits, and one that came meanwhile"
     assert [count for _, count in await counted(pool, organization_id)] == [1]
 
 
 async def test_old_ones_are_dropped(pool: Pool, organization_id: str) -> None:
-    refusals, now = Refusals(pool), datetime.now(UTC)
+    ids = [uuid4() for _ in range(3)]
+    first, left = ids[0], iter(ids)
+    refusals, now = Refusals(pool, new_id=lambda: next(left)), datetime.now(UTC)
     for age in (timedelta(days=1), timedelta(days=89), timedelta(days=91)):
         refusals.count(organization_id, at=milliseconds(now - age))
         await refusals.write()
+    await pool.execute("update webhook_refusal_writes set written_at = now() - interval '8 days' where id = $1", first)
     await pool.execute(statement("upkeep_drop_old_refusals"))
     assert len(await counted(pool, organization_id)) == 2
+    assert await pool.fetchval("select count(*) from webhook_refusal_writes where id = any ($1)", ids) == 2

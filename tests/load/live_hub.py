@@ -99,6 +99,7 @@ async def _hub(redis_url: str, organization_id: str, options: HubOptions, parent
             boards=board,
             access=Access(credentials, credentials),
             watch=lambda _: None,
+            wallboard_secret=b"secret",
             presence=LivePresence(redis),
         )
         await hub.start()

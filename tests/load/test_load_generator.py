@@ -180,6 +180,31 @@ async def test_sockets_time_frames_of_every_length_and_answer_pings() -> None:
     assert received == texts
 
 
+async def test_a_socket_is_there_once_it_hears_and_not_with_its_handshake() -> None:
+    shaken, may_join = asyncio.Event(), asyncio.Event()
+
+    async def handler(connection: ServerConnection) -> None:
+        await (await connection.ping(b"answered by an open socket"))
+        shaken.set()
+        await may_join.wait()
+        if connection.request is not None and connection.request.path == "/live/o":
+            await connection.send('{"type":"snapshot"}')
+            await connection.wait_closed()
+
+    async with serve(handler, "127.0.0.1", 0, compression=None) as server, asyncio.timeout(10):
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/live"
+        received: list[bytes] = []
+        opening = asyncio.create_task(open_socket(f"{url}/o", "key", lambda payload, _at: received.append(payload)))
+        await shaken.wait()
+        assert not opening.done(), "what is said now is in its snapshot"
+        may_join.set()
+        socket = await opening
+        assert len(received) == 1
+        socket.close()
+        with pytest.raises(RefusedError, match="before its first frame"):
+            await open_socket(f"{url}/closed", "key", lambda _payload, _at: None)
+
+
 async def test_a_refused_socket_says_so() -> None:
     async def refuse(connection: ServerConnection, _request: object) -> object:
         return connection.respond(503, "later")
@@ -213,7 +238,12 @@ def test_arrivals_count_an_event_once_for_every_socket() -> None:
         arrivals.frame(frame, arrived)
     arrivals.frame(b'{"type":"heartbeat","position":"1-1"}', 5.0)
     assert list(arrivals.seconds) == [2.0, 1.0, 3.0, 2.0]
-    assert arrivals.events == 2
+    assert (arrivals.events, arrivals.complete) == (2, 0)
+    arrivals.end("last")
+    last = [{"type": "utterance", "call_id": "a", "utterance": {"text": text}} for text in ("other", "last")]
+    for arrived in (6.0, 7.0):
+        arrivals.frame(orjson.dumps({"type": "events", "position": "1-2", "events": last}), arrived)
+    assert (len(arrivals.seconds), arrivals.complete) == (4, 2)
 
 
 @pytest.mark.parametrize("url", ["http://example.com:8000", "ws://10.0.0.1:8001", "http://127.0.0.1.example.com"])

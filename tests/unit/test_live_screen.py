@@ -12,6 +12,7 @@ from actors.domain.day_view import day_view
 from actors.domain.metrics import DayCounters
 from serve.live.board import LiveBoard
 from serve.live.screen import NOTHING, Link, ago, evidence, plain_lines, render
+from serve.live.wallboard import FIGURES_NOW, FIGURES_OF_THE_DAY
 from storage.live_position import Position
 
 NOW = 1_767_225_600_000
@@ -94,6 +95,34 @@ def test_figures_keep_their_words_in_a_terminal_of_80_columns() -> None:
     for told in ("12 at ", "first word", "latency p95", "handling", "1.5 min"):
         assert told in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_a_wallboards_key_shows_figures_and_alarms_and_says_why_no_calls() -> None:
+    figures = {name: board().counters[name] for name in FIGURES_NOW}
+    figures["today"] = {name: board().counters["today"][name] for name in FIGURES_OF_THE_DAY}
+    alarms = [
+        {"alarm_id": severity, "incident": severity, "severity": severity, "acknowledged": severity == "critical"}
+        for severity in ("warning", "critical")
+    ]
+    state = {"organization": {"name": "Demo"}, "figures": figures, "alarms": alarms}
+    told = {"type": "wallboard", "position": "1-1", "reason": "first", "state": state}
+    wall = LiveBoard()
+    assert wall.apply(told) == "snapshot"
+    text = shown(wall, Link(state="live", heard_at=NOW))
+    for each in ("Demo", "9 / 12", "latency p95", "nothing of any caller"):
+        assert each in text
+    assert text.index("▲ CRITICAL  acknowledged") < text.index("◆ WARNING")
+    assert "first word" not in text
+    ended = {"type": "wallboard-alarm", "alarm": alarms[0], "open": False}
+    fewer = {"type": "wallboard-figures", "figures": {**figures, "live": 2}}
+    events = {"type": "events", "position": "1-2", "after": "1-1", "events": [ended, fewer]}
+    assert [*plain_lines(told), *plain_lines(events)] == [
+        "wallboard 1-1 (first): live 3, waiting 2, answered 9 / 12",
+        "1-2 alarm warning ended (warning)",
+        "1-2 live 2, waiting 2, answered 9 / 12",
+    ]
+    wall.apply(events)
+    assert "WARNING" not in shown(wall, Link())
 
 
 def test_ages_follow_the_servers_clock() -> None:

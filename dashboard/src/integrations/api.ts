@@ -37,6 +37,10 @@ export interface Delivery {
   next_attempt_at: string | null;
   settled_at: string | null;
   created_at: string;
+  /** Of the last attempt; all null before the first. */
+  last_attempt_at: string | null;
+  last_response_status: number | null;
+  last_error: string | null;
 }
 
 export interface Attempt {
@@ -48,7 +52,7 @@ export interface Attempt {
   error: string | null;
 }
 
-export interface DeliveryDetail extends Delivery {
+export interface DeliveryDetail {
   payload: string;
   tried: Attempt[];
 }

@@ -127,7 +127,7 @@ function Row({ organizationId, delivery, endpoint, isOpen, mayReplay, now, chang
       {isOpen && (
         <tr data-open>
           <td colSpan={6}>
-            <Detail {...{ organizationId, mayReplay, changed }} id={delivery.id} version={`${delivery.status}:${delivery.attempts}`} />
+            <DeliveryAttempts {...{ organizationId, mayReplay, changed }} id={delivery.id} version={`${delivery.status}:${delivery.attempts}`} />
           </td>
         </tr>
       )}
@@ -135,7 +135,17 @@ function Row({ organizationId, delivery, endpoint, isOpen, mayReplay, now, chang
   );
 }
 
-function Detail({ organizationId, id, version, mayReplay, changed }: { organizationId: string; id: string; version: string; mayReplay: boolean; changed: () => void }): ReactNode {
+export interface DeliveryAttemptsProps {
+  organizationId: string;
+  id: string;
+  /** Read again when it changes. */
+  version: string;
+  mayReplay: boolean;
+  changed: () => void;
+}
+
+/** One delivery with every attempt and its body, and how to send it again. */
+export function DeliveryAttempts({ organizationId, id, version, mayReplay, changed }: DeliveryAttemptsProps): ReactNode {
   const change = useChange();
   const [asked, setAsked] = useState(false);
   const detail = useReading<DeliveryDetail>(organizationPath(organizationId, "deliveries", id), {}, undefined, version);

@@ -39,7 +39,16 @@ export function conditionOf(endpoint: Integration, health: EndpointHealth | unde
   return { tone: "good", word: "healthy", detail: null };
 }
 
-export function deliveryState({ status, attempts, next_attempt_at }: Delivery, now: number): { tone: Tone; words: string } {
+/** How the last attempt ended, in words; null before the first. */
+export function lastAnswer({ last_attempt_at, last_response_status, last_error }: Pick<Delivery, "last_attempt_at" | "last_response_status" | "last_error">): { isGood: boolean; words: string } | null {
+  if (last_attempt_at === null) return null;
+  // So it is noted before it is made, and stays if whoever made it died.
+  if (last_error === "interrupted") return { isGood: false, words: "no answer yet" };
+  if (last_response_status === null) return { isGood: false, words: `no answer: ${last_error ?? "unknown"}` };
+  return { isGood: last_response_status < 300, words: `answered ${last_response_status}` };
+}
+
+export function deliveryState({ status, attempts, next_attempt_at }: Pick<Delivery, "status" | "attempts" | "next_attempt_at">, now: number): { tone: Tone; words: string } {
   switch (status) {
     case "delivered":
       return { tone: "good", words: "delivered" };

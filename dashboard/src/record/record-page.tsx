@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect, useMemo, useRef } from "react";
 import { Problem, organizationPath } from "../api/client.ts";
 import { useResource } from "../api/resource.ts";
+import type { PermittedOrganization } from "../api/session.ts";
 import { linesOf } from "../call/lines.ts";
 import { Notes } from "../call/notes.tsx";
 import { Timeline } from "../call/timeline.tsx";
@@ -17,6 +18,7 @@ import { linkTo, useRoute } from "../shell/router.ts";
 import { Loaded } from "../shell/states.tsx";
 import { Listening } from "./listening.tsx";
 import { type CallRecord, costParts, costWords, factsOf, structuredData, whyNoRecording, whyNoTranscript } from "./record.ts";
+import { WentOut } from "./went-out.tsx";
 import "./record.css";
 
 const PREFIX = "/calls/";
@@ -44,7 +46,7 @@ export function RecordPage({ organization, isExpired }: PageProps): ReactNode {
   }
   return (
     <Loaded resource={record} what="The call">
-      {(call) => <Record call={call} organizationId={organization.organization_id} mayWrite={organization.scopes.includes("calls:annotate")} reload={record.reload} />}
+      {(call) => <Record call={call} organization={organization} reload={record.reload} />}
     </Loaded>
   );
 }
@@ -58,7 +60,7 @@ function idOf(path: string): string {
   }
 }
 
-function Record({ call, organizationId, mayWrite, reload }: { call: CallRecord; organizationId: string; mayWrite: boolean; reload: () => void }): ReactNode {
+function Record({ call, organization, reload }: { call: CallRecord; organization: PermittedOrganization; reload: () => void }): ReactNode {
   const timeZone = useTimeZone();
   const live = useLive().board.calls.get(call.call_id);
   const lines = useMemo(() => linesOf(live?.utterances ?? [], call), [live, call]);
@@ -92,6 +94,7 @@ function Record({ call, organizationId, mayWrite, reload }: { call: CallRecord; 
         <div className="record-main">
           <Summary call={call} />
           <Listening lines={lines} url={call.recording?.url ?? null} whyNoRecording={whyNoRecording(call)} whyNoTranscript={whyNoTranscript(call)} />
+          <WentOut call={call} organization={organization} />
           <section className="panel" aria-labelledby="timeline-title">
             <h2 id="timeline-title">Timeline</h2>
             <div className="wide-part" role="region" aria-label="Timeline" tabIndex={-1}>
@@ -108,7 +111,7 @@ function Record({ call, organizationId, mayWrite, reload }: { call: CallRecord; 
           <Costs call={call} />
           <section className="panel" aria-labelledby="notes-title">
             <h2 id="notes-title">Notes</h2>
-            <Notes organizationId={organizationId} callId={call.call_id} notes={call.notes} mayWrite={mayWrite} reload={reload} />
+            <Notes organizationId={organization.organization_id} callId={call.call_id} notes={call.notes} mayWrite={organization.scopes.includes("calls:annotate")} reload={reload} />
           </section>
         </div>
       </div>

@@ -5,7 +5,7 @@ import time
 from array import array
 from collections.abc import Iterator
 from time import monotonic as now
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -27,6 +27,13 @@ _KEPT_FRAMES: Final = 4_000
 _BUDGETS_MS: Final = {50.0: 20.0, 99.0: 100.0}
 
 
+class _Heard(NamedTuple):
+    """What one frame brings: when its events should have left, and whether the last mark is among them."""
+
+    intended: tuple[float, ...] = ()
+    is_last: bool = False
+
+
 class Arrivals:
     """Matches frames with what was sent. Each distinct frame is decoded once, however many sockets it comes by."""
 
@@ -34,40 +41,46 @@ class Arrivals:
         self.seconds = array("d")
         self.events = 0
         self.frames = 0
+        self.complete = 0
+        """Sockets at which the last mark arrived. Frames keep their order: what they lack by then was lost."""
         self._intended: dict[str, float] = {}
-        self._frames: dict[bytes, tuple[float, ...]] = {}
-        self._newest: tuple[bytes, tuple[float, ...]] = (b"", ())
+        self._last: str | None = None
+        self._frames: dict[bytes, _Heard] = {}
+        self._newest: tuple[bytes, _Heard] = (b"", _Heard())
 
     def expect(self, mark: str, intended: float) -> None:
         """An event of that mark should leave at that monotonic time."""
         self._intended[mark] = intended
 
+    def end(self, mark: str) -> None:
+        """Nothing is said after this mark, whose own arrival is not timed."""
+        self._last, self.complete = mark, 0
+
     def frame(self, payload: bytes, arrived: float) -> None:
         """A frame came by one socket."""
         self.frames += 1
-        newest, sent = self._newest
+        newest, heard = self._newest
         if payload != newest:
-            sent = self._known(payload)
-            self._newest = (payload, sent)
-        for intended in sent:
+            heard = self._known(payload)
+            self._newest = (payload, heard)
+        for intended in heard.intended:
             self.seconds.append(arrived - intended)
+        self.complete += heard.is_last
 
-    def _known(self, payload: bytes) -> tuple[float, ...]:
-        sent = self._frames.get(payload)
-        if sent is None:
+    def _known(self, payload: bytes) -> _Heard:
+        heard = self._frames.get(payload)
+        if heard is None:
             if len(self._frames) >= _KEPT_FRAMES:
                 self._frames.clear()
-            sent = self._frames[payload] = tuple(self._times(payload))
-            self.events += len(sent)
-        return sent
+            heard = self._frames[payload] = self._heard(payload)
+            self.events += len(heard.intended)
+        return heard
 
-    def _times(self, payload: bytes) -> Iterator[float]:
+    def _heard(self, payload: bytes) -> _Heard:
         if not payload.startswith(b'{"type":"events"'):
-            return
-        for event in orjson.loads(payload)["events"]:
-            mark = _mark(event)
-            if mark in self._intended:
-                yield self._intended[mark]
+            return _Heard()
+        marks = [_mark(event) for event in orjson.loads(payload)["events"]]
+        return _Heard(tuple(self._intended[mark] for mark in marks if mark in self._intended), self._last in marks)
 
 
 def _mark(event: dict[str, Any]) -> str:

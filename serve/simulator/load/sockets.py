@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
 CONNECT_SECONDS: Final = 5.0
+JOIN_SECONDS: Final = 30.0
+"""How long the first frame may take: behind it waits whoever the hub was asked by before."""
 _HEAD_END: Final = b"\r\n\r\n"
 _TEXT, _CLOSE, _PING, _PONG = 0x1, 0x8, 0x9, 0xA
 _SHORT_LENGTH, _LONG_LENGTH = 126, 127
@@ -37,6 +39,8 @@ class LiveSocket(asyncio.Protocol):
         self._received = b""
         self._is_open = False
         self.opened: asyncio.Future[None] = self._loop.create_future()
+        self.joined: asyncio.Future[None] | None = None
+        """Done with the first frame, from when on it hears everything. There is none before it is open."""
 
     @property
     def is_open(self) -> bool:
@@ -71,6 +75,8 @@ class LiveSocket(asyncio.Protocol):
         self._transport = None
         if not self.opened.done():
             self.opened.set_exception(RefusedError(f"closed before it opened: {exc or 'no answer'}"))
+        elif self.joined is not None and not self.joined.done():
+            self.joined.set_exception(RefusedError(f"closed before its first frame: {exc or 'it was not let in'}"))
 
     def _shake_hands(self) -> bool:
         end = self._received.find(_HEAD_END)
@@ -82,6 +88,7 @@ class LiveSocket(asyncio.Protocol):
             self.close()
         elif status == _SWITCHING:
             self._is_open = True
+            self.joined = self._loop.create_future()
             self.opened.set_result(None)
         else:
             self.opened.set_exception(RefusedError(f"the hub answered {status.decode()}"))
@@ -92,6 +99,8 @@ class LiveSocket(asyncio.Protocol):
         payload = data[frame.start : frame.end]
         if frame.opcode == _TEXT:
             self._frame(payload, arrived)
+            if self.joined is not None and not self.joined.done():
+                self.joined.set_result(None)
         elif frame.opcode == _PING and self._transport is not None:
             # A client masks; a mask of zeros changes nothing.
             self._transport.write(bytes((0x80 | _PONG, 0x80 | len(payload), 0, 0, 0, 0)) + payload)
@@ -132,11 +141,21 @@ def handshake(url: str, api_key: str) -> bytes:
 
 
 async def open_socket(url: str, api_key: str, frame: Frame) -> LiveSocket:
-    """A socket whose handshake is done. Raises RefusedError, OSError, TimeoutError."""
+    """A socket that hears whatever is said from now on. Raises RefusedError, OSError, TimeoutError.
+
+    Not the handshake says so but the first frame: what is said in between is in the snapshot, and no event comes of it.
+    """
     parts, request = urlsplit(url), handshake(url, api_key)
     async with asyncio.timeout(CONNECT_SECONDS):
         _, socket = await asyncio.get_running_loop().create_connection(
             lambda: LiveSocket(request, frame), parts.hostname or "", parts.port or 80
         )
         await socket.opened
+    try:
+        async with asyncio.timeout(JOIN_SECONDS):
+            if socket.joined is not None:
+                await socket.joined
+    except BaseException:
+        socket.close()
+        raise
     return socket

@@ -58,8 +58,10 @@ async def hub(redis_client: Redis, services: Services, owners: Owners) -> AsyncI
         boards=board,
         access=Access(services.tickets, services.identification),
         watch=lambda _: None,
+        wallboard_secret=b"secret",
         presence=services.presence,
         names=DisplayNames(services.pool).of,
+        changes=services.credential_changes,
     )
     await hub.start()
     try:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest_asyncio
 from redis.asyncio import Redis
 from websockets.asyncio.client import ClientConnection
@@ -13,6 +14,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from actors.domain.call import CallFields, Utterance
 from actors.domain.commands import Hear
+from actors.organization_actor import BoardSnapshot
 from serve.identity import Identity
 from serve.live.hub import LiveHub
 from serve.live.protocol import exactly
@@ -146,12 +148,12 @@ async def closed(socket: ClientConnection) -> int:
 async def test_frames_are_encoded_once_for_all_wallboards(staffed: LiveHub, owner: Owner, monkeypatch: Any) -> None:
     encoded = 0
 
-    def count(events: Any) -> list[dict[str, Any]]:
+    def count(_: object, events: Any) -> list[dict[str, Any]]:
         nonlocal encoded
         encoded += len(events) > 0
         return [{"type": "organization", "name": str(uuid.uuid4()), "time_zone": "UTC"}]
 
-    monkeypatch.setattr("serve.live.frames.wallboard_events", count)
+    monkeypatch.setattr("serve.live.wallboard.Wallboard.events", count)
     walls = [await listen(staffed, owner.organization_id, key="wall") for _ in range(5)]
     for each in walls:
         await frame(each, "heartbeat")
@@ -160,3 +162,38 @@ async def test_frames_are_encoded_once_for_all_wallboards(staffed: LiveHub, owne
     assert (len(told), encoded) == (1, 1)
     for each in walls:
         await each.close()
+
+
+async def test_what_an_older_owner_does_not_tell_yet_ends_no_other_feed(
+    redis_client: Redis, owner: Owner, credentials: Credentials
+) -> None:
+    """As while a release is rolled out: the owner's board and events lack a figure that the hub's wallboards show."""
+    credentials.keys |= {"wall": wall(owner)}
+    is_old = False
+
+    async def board(asked: str) -> BoardSnapshot | None:
+        told = await owner.board(asked)
+        return replace(told, state={**told.state, "counters": {}}) if told is not None and is_old else told
+
+    async with running_hub(redis_client, board, credentials, OPTIONS) as hub:
+        full = await listen(hub, owner.organization_id)
+        on_the_wall = await listen(hub, owner.organization_id, key="wall")
+        for each in (full, on_the_wall):
+            await frame(each, "heartbeat")
+        owner.n += 1
+        told = orjson.dumps([{"type": "counters", "counters": {"live": 1}}])
+        await redis_client.xadd(owner.key, {"events": told}, id=f"1-{owner.n}")
+        assert await full.recv(decode=False) == b'{"type":"events","position":"1-1","after":"1-0","events":%b}' % told
+        assert await closed(on_the_wall) == 0, "cut off: it is to come back"
+        async with listen(hub, owner.organization_id, "?after=1-0", key="wall") as back:
+            assert await closed(back) == 1011
+        await owner.call(1)
+        assert (await frame(full, "events"))["position"] == "1-2"
+        hub.check_health()
+        await full.close()
+    is_old = True
+    async with running_hub(redis_client, board, credentials, OPTIONS) as hub:
+        async with listen(hub, owner.organization_id, key="wall") as on_the_wall:
+            assert await closed(on_the_wall) == 1011
+        async with listen(hub, owner.organization_id) as full:
+            assert orjson.loads(await full.recv())["type"] == "snapshot"
