@@ -1,5 +1,6 @@
 """The board as a terminal shows it: pure rendering of what the client knows at a moment."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,6 +55,11 @@ class Link:
 
 def milliseconds(time: str | None) -> int | None:
     return round(datetime.fromisoformat(time).timestamp() * 1000) if time else None
+
+
+def words(value: str) -> str:
+    """A machine's word as the page shows it: `in-progress` → `in progress`."""
+    return re.sub(r"[-._:]", " ", value)
 
 
 def ago(since: str | None, now: int) -> str:
@@ -170,9 +176,9 @@ def _counters(board: LiveBoard) -> RenderableType:
         ("stale", str(stale) if (stale := board.counters.get("stale")) is not None else NOTHING),
         ("waiting", str(board.counters["waiting"])),
         ("peak", peak),
-        ("answered", f"{today['answered']} / {today['calls']}"),
+        ("answered", f"{today['answered']} of {today['calls']}"),
         ("refused", str(today["refused"])),
-        ("in time", f"{level:.0%} of {today['service_level_n']}" if level is not None else NOTHING),
+        ("service level", f"{level:.0%} of {today['service_level_n']}" if level is not None else NOTHING),
         ("answer", _told(today["answer_seconds"], "s")),
         ("handling", _told(today["handle_seconds"], "s")),
         ("latency p95", _told(_of_ms(today["turn_latency_p95_ms"]), "s")),
@@ -182,7 +188,7 @@ def _counters(board: LiveBoard) -> RenderableType:
         figures.append(("talk", f"{today['talk_seconds'] / 60:,.1f} min"))
     grid = Table.grid(expand=True)
     for _ in range(_IN_A_ROW):
-        grid.add_column(justify="center", ratio=1, no_wrap=True)
+        grid.add_column(justify="center", no_wrap=True)
     for row in (figures[at : at + _IN_A_ROW] for at in range(0, len(figures), _IN_A_ROW)):
         grid.add_row(*(Text(value, style="bold") for _, value in row))
         grid.add_row(*(Text(name, style="dim") for name, _ in row))
@@ -252,7 +258,7 @@ def _table(calls: Iterable[View], alarmed: Mapping[str, str], now: int) -> Rende
     table.add_column("last said", ratio=1, no_wrap=True, overflow="ellipsis")
     for call in calls:
         sure = evidence(call, now)
-        told = call["admission"] if is_refusal(call.get("admission")) else call["status"]
+        told = words(call["admission"] if is_refusal(call.get("admission")) else call["status"])
         state = Text(f"{_MARKS[sure]} {told}", style=_STYLES.get(call["status"], ""))
         if call["call_id"] in alarmed:
             state = Text(f"{alarmed[call['call_id']]} ", style="bold red").append_text(state)
@@ -289,10 +295,16 @@ def _tray(ended: list[View], now: int) -> RenderableType:
         table.add_row(
             f"{ago(_ended_at(call), now)} ago",
             escape(call["from_number"] or call["call_id"]),
-            escape(call["ended_reason"] or "reason not told"),
-            f"report {call['report']}",
+            escape(words(call["ended_reason"]) if call["ended_reason"] else "reason not told yet"),
+            _report(call),
         )
     return Group(Text("\nrecently ended", style="dim bold"), table)
+
+
+def _report(call: View) -> str:
+    if call["processed_at"] is not None:
+        return "processed"
+    return "report arrived" if call["report"] == "received" else f"report {call['report']}"
 
 
 def _ended_at(call: View) -> str:

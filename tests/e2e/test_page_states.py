@@ -143,14 +143,22 @@ async def test_a_tile_that_fails_does_so_alone_and_is_asked_again(page: Page, sh
 async def test_full_slots_lead_to_the_calls_that_hold_them(page: Page, shot: Shoot) -> None:
     since = iso(datetime.now(UTC))
     held = {"state": "live", "since": since, "evidence": "confirmed", "evidence_at": since}
-    ledger = {
+    ledger: dict[str, Any] = {
         "limit": 2,
         "in_use": 2,
         "reserved": 0,
         "minutes": {"cap": 10, "policy": "block-outbound", "used": 1},
-        "slots": [{**held, "call_id": f"call-{n}"} for n in range(2)],
+        "slots": [{**held, "call_id": "call-0", "evidence": "quiet"}, {**held, "call_id": "call-1"}],
     }
+    freed: list[str | None] = []
+
+    async def free(route: Route) -> None:
+        freed.append(route.request.post_data)
+        ledger["slots"] = [{**held, "call_id": "call-1"}]
+        await route.fulfill(json={"call_id": "call-0", "result": "released"})
+
     await page.route("**/slots", answering(ledger))
+    await page.route("**/slots/call-0/release", free)
     feed = FakeFeed(some_calls(2))
     feed.counters = {**feed.counters, "today": {**feed.counters["today"], "refused": 3}}
     await show(page, feed)
@@ -159,7 +167,13 @@ async def test_full_slots_lead_to_the_calls_that_hold_them(page: Page, shot: Sho
     dialog = page.get_by_role("dialog")
     await expect(dialog.locator("tbody tr")).to_have_count(2)
     await expect(dialog).to_contain_text("Calls that go on are never cut off.")
+    await expect(dialog.get_by_role("button", name="Release the slot of")).to_have_count(1)
+    await dialog.get_by_role("button", name="Release the slot of +15550000000").click()
+    await page.keyboard.type("It is gone.")
     await shot("over-limit")
+    await page.keyboard.press("Enter")
+    await expect(dialog.locator("tbody tr")).to_have_count(1)
+    assert freed == ['{"reason":"It is gone."}']
     await dialog.get_by_role("button", name="+15550000001").click()
     await expect(page.locator("#call-title")).to_have_text("+15550000001")
 

@@ -20,7 +20,7 @@ TIMES = {"created_at": "2025-12-31T23:58:55.000Z", "answered_at": "2025-12-31T23
 
 
 def call(**values: Any) -> dict[str, Any]:
-    names = ["from_number", "to_number", "assistant_name", "type", "ended_at", "ended_reason"]
+    names = ["from_number", "to_number", "assistant_name", "type", "ended_at", "ended_reason", "processed_at"]
     return {
         **dict.fromkeys(names),
         **TIMES,
@@ -59,7 +59,7 @@ def test_a_live_call_shows_state_ages_and_what_was_said() -> None:
     said = {"role": "user", "text": "hello [b]there[/b]", "final": True, "at": "2025-12-31T23:59:56.000Z"}
     text = shown(board(call(from_number="+15550001", utterances=[said])), Link(state="live", heard_at=NOW))
     assert "● live" in text
-    assert "● in-progress" in text
+    assert "● in progress" in text
     assert "+15550001" in text
     assert "1:00" in text
     assert "0:04" in text
@@ -77,7 +77,7 @@ def test_figures_show_what_was_measured_and_a_dash_for_what_was_not() -> None:
         "turn_latency_p95_ms": 1_940,
     }
     text = shown(figures, Link(state="live", heard_at=NOW))
-    for told in ("7 at ", ":22", "9 / 12", "80% of 25", "1.9 s"):
+    for told in ("7 at ", ":22", "9 of 12", "80% of 25", "1.9 s"):
         assert told in text
     assert text.count(NOTHING) == 3
     figures.counters |= {"live": 31, "stale": 29, "waiting": 27}
@@ -141,6 +141,11 @@ def test_a_board_that_is_not_fed_says_since_when() -> None:
     assert "stale since" in shown(board(), blind)
 
 
+def test_eighty_columns_have_room_for_every_figures_name() -> None:
+    text = shown(board(call()), Link(state="live", heard_at=NOW), width=80)
+    assert all(name in text for name in ("service level", "answered", "waiting", "latency p95", "first word", "talk"))
+
+
 def test_nothing_is_shown_as_zero_before_it_is_known() -> None:
     text = shown(LiveBoard(), Link())
     assert "Waiting for the first snapshot" in text
@@ -150,7 +155,7 @@ def test_nothing_is_shown_as_zero_before_it_is_known() -> None:
 def test_ended_calls_move_to_the_tray() -> None:
     text = shown(board(call(status="ended", ended_reason="customer-ended-call")), Link())
     assert "No live calls." in text
-    assert "customer-ended-call" in text
+    assert "customer ended call" in text
     assert "report pending" in text
 
 
@@ -218,7 +223,7 @@ def test_open_incidents_stand_above_and_mark_their_rows() -> None:
     critical, warning = (next(line for line in lines if word in line) for word in ("CRITICAL", "WARNING"))
     assert lines.index(critical) < lines.index(warning)
     assert "◆ WARNING  call-silent  silence_seconds 15.5  call c1  for 0:42  acknowledged  muted" in warning
-    assert any("◆ ● in-progress" in line for line in lines)
+    assert any("◆ ● in progress" in line for line in lines)
 
 
 def test_plain_lines_tell_of_incidents() -> None:

@@ -207,7 +207,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
       </main>
       {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} skewMs={link.skewMs} me={me} isStale={isStale} close={close} />}
       {showsSlots && ledger && (
-        <SlotsDialog ledger={ledger} refusedToday={board.counters?.today.refused ?? 0} calls={board.calls} now={now} openCall={open} showRefused={() => setFilter("show", "refused")} close={() => setShowsSlots(false)} />
+        <SlotsDialog organizationId={organization.organization_id} mayRelease={scopes.has("slots:release")} changed={surroundings.slots.retry} ledger={ledger} refusedToday={board.counters?.today.refused ?? 0} calls={board.calls} now={now} openCall={open} showRefused={() => setFilter("show", "refused")} close={() => setShowsSlots(false)} />
       )}
       {showsKeys && <KeyMap close={() => setShowsKeys(false)} />}
     </div>

@@ -5,9 +5,14 @@ import { callerOf } from "../calls/facts.ts";
 import { counted, since } from "../calls/format.ts";
 import type { BoardCall } from "../live/protocol.ts";
 import { useModal } from "../shell/modal.ts";
+import { SlotRelease } from "./slot-release.tsx";
 import { policyWords, type SlotLedger } from "./slots.ts";
 
 export interface SlotsDialogProps {
+  organizationId: string;
+  mayRelease: boolean;
+  /** A slot was freed: what holds them is to be read anew. */
+  changed: () => void;
   ledger: SlotLedger;
   refusedToday: number;
   calls: ReadonlyMap<string, BoardCall>;
@@ -17,7 +22,7 @@ export interface SlotsDialogProps {
   close: () => void;
 }
 
-export function SlotsDialog({ ledger, refusedToday, calls, now, openCall, showRefused, close }: SlotsDialogProps): ReactNode {
+export function SlotsDialog({ organizationId, mayRelease, changed, ledger, refusedToday, calls, now, openCall, showRefused, close }: SlotsDialogProps): ReactNode {
   const ref = useRef<HTMLDialogElement>(null);
   useModal(ref);
   const leave = (act: () => void) => (): void => {
@@ -61,6 +66,9 @@ export function SlotsDialog({ ledger, refusedToday, calls, now, openCall, showRe
                     <td>{since(slot.since, now)}</td>
                     <td data-sure={slot.evidence} className="c-evidence">
                       {slot.evidence}, {since(slot.evidence_at, now)} ago
+                      {mayRelease && slot.state === "live" && slot.evidence !== "confirmed" && (
+                        <SlotRelease organizationId={organizationId} callId={slot.call_id} name={call ? callerOf(call) : slot.call_id} released={changed} />
+                      )}
                     </td>
                   </tr>
                 );

@@ -1,5 +1,6 @@
 /** What holds the organization's slots, as the API tells it, and what is done beyond the limit. */
 
+import { api, organizationPath } from "../api/client.ts";
 import { counted } from "../calls/format.ts";
 
 export interface Slot {
@@ -16,6 +17,16 @@ export interface SlotLedger {
   reserved: number;
   minutes: { cap: number | null; policy: "notify" | "block-outbound" | "block"; used: number | null };
   slots: Slot[];
+}
+
+interface SlotReleased {
+  call_id: string;
+  result: "released" | "already-ended";
+}
+
+/** Frees the slot of a call that seems to be gone; safe to repeat. The call goes on, and a newer sign of it takes one again. */
+export function releaseSlot(organizationId: string, callId: string, reason: string): Promise<SlotReleased> {
+  return api<SlotReleased>(organizationPath(organizationId, "slots", callId, "release"), { method: "POST", body: { reason } });
 }
 
 export const isFull = ({ limit, in_use }: SlotLedger): boolean => limit !== null && in_use >= limit;
