@@ -1,6 +1,5 @@
 """The board as a terminal shows it: pure rendering of what the client knows at a moment."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from rich.text import Text
 from actors.domain.admission import is_refusal
 from actors.domain.call import CONFIRMED_FOR_MS
 from serve.live.board import LiveBoard, View
+from serve.live.words import alarm_text, clock, words
 
 STALE_AFTER_MS: Final = 10_000
 ENDED_SHOWN: Final = 6
@@ -57,19 +57,12 @@ def milliseconds(time: str | None) -> int | None:
     return round(datetime.fromisoformat(time).timestamp() * 1000) if time else None
 
 
-def words(value: str) -> str:
-    """A machine's word as the page shows it: `in-progress` → `in progress`."""
-    return re.sub(r"[-._:]", " ", value)
-
-
 def ago(since: str | None, now: int) -> str:
     """How long ago, on the server's clock, as m:ss or h:mm:ss."""
     at = milliseconds(since)
     if at is None:
         return "-"
-    minutes, seconds = divmod(max(0, now - at) // 1000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return clock((now - at) // 1000)
 
 
 def evidence(call: View, now: int) -> str:
@@ -227,9 +220,8 @@ def _alarms(alarms: Sequence[View], now: int) -> RenderableType:
 
 def _alarm(incident: View, now: int) -> Text:
     severity, found = incident["severity"], incident["evidence"]
-    line = Text(f"{_SHAPES[severity]} {severity.upper():8} ", style=_SEVERITY_STYLES[severity])
-    line.append(f"{incident['rule']}  {incident['metric']} {found['value']:g}", style="bold")
-    line.append(f"  {found['detail']}" if found["detail"] else "")
+    line = Text(f"{_SHAPES[severity]} {severity.capitalize():8} ", style=_SEVERITY_STYLES[severity])
+    line.append(alarm_text(incident), style="bold")
     line.append(f"  call {found['call_id']}" if found["call_id"] else "")
     line.append(f"  for {ago(incident['opened_at'], now)}", style="dim")
     if incident["acknowledged_at"] is not None:

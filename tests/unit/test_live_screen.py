@@ -3,16 +3,19 @@
 import re
 from datetime import date
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from actors.domain.alarm_rules import Metric
 from actors.domain.capacity import Limits
 from actors.domain.day_view import day_view
 from actors.domain.metrics import DayCounters
 from serve.live.board import LiveBoard
 from serve.live.screen import NOTHING, Link, ago, evidence, plain_lines, render
 from serve.live.wallboard import FIGURES_NOW, FIGURES_OF_THE_DAY
+from serve.live.words import alarm_text
 from storage.live_position import Position
 
 NOW = 1_767_225_600_000
@@ -220,10 +223,25 @@ def test_open_incidents_stand_above_and_mark_their_rows() -> None:
     for each in (incident(acknowledged_at=TIMES["created_at"], muted_until="2026-01-01T00:10:00.000Z"), fleet):
         seen.incidents[each["rule"], each["call_id"]] = each
     lines = shown(seen, Link(state="live", heard_at=NOW)).splitlines()
-    critical, warning = (next(line for line in lines if word in line) for word in ("CRITICAL", "WARNING"))
+    critical, warning = (next(line for line in lines if word in line) for word in ("Critical", "Warning"))
     assert lines.index(critical) < lines.index(warning)
-    assert "◆ WARNING  call-silent  silence_seconds 15.5  call c1  for 0:42  acknowledged  muted" in warning
+    assert "◆ Warning  Silent for 0:15  call c1  for 0:42  acknowledged  muted" in warning
     assert any("◆ ● in progress" in line for line in lines)
+
+
+def test_every_metric_has_the_pages_words() -> None:
+    page = (Path(__file__).parents[2] / "dashboard" / "src" / "calls" / "alarms.ts").read_text()
+    for metric in Metric:
+        found = {"value": 2.0, "since": TIMES["created_at"], "call_id": None, "detail": None}
+        text = alarm_text(incident(metric=metric, evidence=found))
+        begins = re.match(r"[A-Za-z ]+(?=[:0-9])|.+", text)
+        assert begins is not None
+        assert begins.group().strip() in page, metric
+    assert alarm_text(incident(metric="of_later", evidence={"value": 2.5, "detail": None})) == "call silent: 2.5"
+    refused = {"value": 3.0, "detail": "refused:concurrency"}
+    assert (
+        alarm_text(incident(metric="refused_calls", evidence=refused)) == "Calls refused: 3, the last for concurrency"
+    )
 
 
 def test_plain_lines_tell_of_incidents() -> None:
