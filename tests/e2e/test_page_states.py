@@ -58,6 +58,7 @@ async def test_first_it_shows_no_figure_at_all(page: Page, shot: Shoot) -> None:
     await expect(page.locator(".tile.skeleton")).to_have_count(8)
     assert re.search(r"\d", await page.locator(".figures").inner_text()) is None
     await expect(page.locator("#calls-count")).to_be_empty()
+    await expect(page.locator(".rail")).not_to_contain_text(re.compile("No"))
     await shot("first-load")
     held.set()
     await expect(page.locator('.tile[data-tile="live"]')).to_be_visible()

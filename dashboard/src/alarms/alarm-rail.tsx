@@ -13,11 +13,13 @@ export interface AlarmRailProps {
   over: readonly LiveIncident[];
   calls: ReadonlyMap<string, BoardCall>;
   now: number;
+  /** Nothing is known yet: that nothing is wrong would be a guess. */
+  isFirst: boolean;
   mayAct: boolean;
   openCall: (callId: string) => void;
 }
 
-export function AlarmRail({ organizationId, incidents, over, calls, now, mayAct, openCall }: AlarmRailProps): ReactNode {
+export function AlarmRail({ isFirst, organizationId, incidents, over, calls, now, mayAct, openCall }: AlarmRailProps): ReactNode {
   const [fault, setFault] = useState<string | null>(null);
   const critical = incidents.filter((each) => each.severity === "critical").length;
   const act = async (incidentId: string, action: IncidentAction): Promise<void> => {
@@ -42,7 +44,7 @@ export function AlarmRail({ organizationId, incidents, over, calls, now, mayAct,
         </p>
       )}
       {incidents.length + over.length === 0 ? (
-        <p className="note">Nothing needs a look.</p>
+        <p className="note">{isFirst ? "Loading…" : "Nothing needs a look."}</p>
       ) : (
         <ul id="alarms" className="alarms">
           {[...incidents, ...over].map((incident) => (

@@ -201,8 +201,8 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           )}
         </section>
         <div className="rail">
-          <AlarmRail key={organization.organization_id} organizationId={organization.organization_id} incidents={incidents} over={over} calls={board.calls} now={now} mayAct={scopes.has("alarms:write")} openCall={open} />
-          <EndedTray calls={board.calls.values()} now={now} openCall={open} />
+          <AlarmRail isFirst={isFirst} key={organization.organization_id} organizationId={organization.organization_id} incidents={incidents} over={over} calls={board.calls} now={now} mayAct={scopes.has("alarms:write")} openCall={open} />
+          <EndedTray isFirst={isFirst} calls={board.calls.values()} now={now} openCall={open} />
         </div>
       </main>
       {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} skewMs={link.skewMs} me={me} isStale={isStale} close={close} />}

@@ -19,10 +19,11 @@ export function recentlyEnded(calls: Iterable<BoardCall>, now: number): { fresh:
 export interface EndedTrayProps {
   calls: Iterable<BoardCall>;
   now: number;
+  isFirst: boolean;
   openCall: (callId: string) => void;
 }
 
-export function EndedTray({ calls, now, openCall }: EndedTrayProps): ReactNode {
+export function EndedTray({ calls, now, isFirst, openCall }: EndedTrayProps): ReactNode {
   const { fresh, older } = recentlyEnded(calls, now);
   const isEmpty = fresh.length + older.length === 0;
   return (
@@ -30,7 +31,7 @@ export function EndedTray({ calls, now, openCall }: EndedTrayProps): ReactNode {
       <h2 id="ended-title">
         Recently ended <span className="count">{fresh.length || ""}</span>
       </h2>
-      {isEmpty && <p className="note">No call ended within the hour.</p>}
+      {isEmpty && <p className="note">{isFirst ? "Loading…" : "No call ended within the hour."}</p>}
       <ul className="ended" id="ended">
         {fresh.map((call) => (
           <Ended key={call.call_id} call={call} now={now} openCall={openCall} />
