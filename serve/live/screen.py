@@ -134,7 +134,7 @@ def _plain(event: Mapping[str, Any]) -> str | None:
 
 def _plain_figures(figures: Mapping[str, Any]) -> str:
     today = figures["today"]
-    return f"live {figures['live']}, waiting {figures['waiting']}, answered {today['answered']} / {today['calls']}"
+    return f"live {figures['live']}, waiting {figures['waiting']}, answered {today['answered']} of {today['calls']}"
 
 
 def _header(board: LiveBoard, link: Link, now: int) -> RenderableType:
@@ -236,7 +236,7 @@ def _wall_alarms(board: LiveBoard) -> RenderableType:
     lines: list[Text] = []
     for alarm in sorted(board.alarms.values(), key=lambda each: [*_SHAPES].index(each["severity"])):
         severity = alarm["severity"]
-        line = Text(f"{_SHAPES[severity]} {severity.upper()}", style=_SEVERITY_STYLES[severity])
+        line = Text(f"{_SHAPES[severity]} {severity.capitalize()}", style=_SEVERITY_STYLES[severity])
         lines.append(line.append("  acknowledged", style="dim") if alarm["acknowledged"] else line)
     return Group(*lines)
 

@@ -112,20 +112,20 @@ def test_a_wallboards_key_shows_figures_and_alarms_and_says_why_no_calls() -> No
     wall = LiveBoard()
     assert wall.apply(told) == "snapshot"
     text = shown(wall, Link(state="live", heard_at=NOW))
-    for each in ("Demo", "9 / 12", "latency p95", "nothing of any caller"):
+    for each in ("Demo", "9 of 12", "latency p95", "nothing of any caller"):
         assert each in text
-    assert text.index("▲ CRITICAL  acknowledged") < text.index("◆ WARNING")
+    assert text.index("▲ Critical  acknowledged") < text.index("◆ Warning")
     assert "first word" not in text
     ended = {"type": "wallboard-alarm", "alarm": alarms[0], "open": False}
     fewer = {"type": "wallboard-figures", "figures": {**figures, "live": 2}}
     events = {"type": "events", "position": "1-2", "after": "1-1", "events": [ended, fewer]}
     assert [*plain_lines(told), *plain_lines(events)] == [
-        "wallboard 1-1 (first): live 3, waiting 2, answered 9 / 12",
+        "wallboard 1-1 (first): live 3, waiting 2, answered 9 of 12",
         "1-2 alarm warning ended (warning)",
-        "1-2 live 2, waiting 2, answered 9 / 12",
+        "1-2 live 2, waiting 2, answered 9 of 12",
     ]
     wall.apply(events)
-    assert "WARNING" not in shown(wall, Link())
+    assert "Warning" not in shown(wall, Link())
 
 
 def test_ages_follow_the_servers_clock() -> None:
