@@ -47,7 +47,8 @@ chaos: setup ## take servers away for a minute each and kill processes, under tr
 		tests/chaos tests/integration/test_delivery_kills.py tests/integration/test_kill_points.py \
 		tests/integration/test_onboarding_kills.py tests/integration/api/test_api_conformance.py \
 		tests/e2e/test_two_nodes.py tests/e2e/test_page_outage.py tests/integration/live/test_hub_faults.py \
-		tests/integration/live/test_hub_holes.py tests/integration/live/test_hub_crowds.py $(ARGS)
+		tests/integration/live/test_hub_holes.py tests/integration/live/test_hub_crowds.py \
+		tests/integration/live/test_hub_edges.py $(ARGS)
 
 load: setup ## measure latency and throughput of the running stack
 	@exec $(BIN)/call-supervisor load $(ARGS)

@@ -1,6 +1,7 @@
-"""A hub in a process of its own that many join while much is said, and that is told nonsense.
+"""A hub in a process of its own that many join while much is said by many, and that is told nonsense.
 
-`make chaos` runs these at their full size: 500 join within 10,000 events, 10,000 frames are nonsense.
+`make chaos` runs these at their full size: 500 join within 10,000 events, 8 publish 5,000 each to 200, 10,000 frames
+are nonsense.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -17,14 +19,19 @@ import psutil
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from actors.feed_tail import FeedTail
+from actors.ports import Lease
 from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
+from storage.live_feed import RedisLiveFeed
 from tests.integration.live.test_hub_doors import handshake
-from tests.integration.live.test_hub_faults import EVENTS, MIB, connected
+from tests.integration.live.test_hub_faults import CLIENTS, EVENTS, MIB, connected
 from tests.integration.live_owner import frame
 from tests.load.live_hub import CALLS, HubProcess, Speaker, running_hub_process
 
 JOINING = int(os.environ.get("LIVE_JOINING", "60"))
 EVENTS_PER_SECOND = 1_000
+PUBLISHERS = 8
+OF_EACH = EVENTS // 2
 NOISE_BYTES = 1_000
 BROKEN = EVENTS // 20
 """Connections whose frames are none."""
@@ -71,7 +78,7 @@ class Joined:
         assert heard == wanted[said_before:]
 
 
-async def joining(hub: HubProcess, client: Joined) -> LiveSocket:
+async def joining(hub: HubProcess, client: "Joined | Hearing") -> LiveSocket:
     while True:
         try:
             return await open_socket(hub.url, hub.key, client.take)
@@ -101,6 +108,61 @@ async def test_many_join_while_much_is_said_without_a_hole_or_a_repetition(redis
         client.assert_exact(wanted)
     caught_up = {decoded(client.frames[1])["position"] for client in clients}
     assert len(caught_up) > 5, "they came at all times"
+
+
+@lru_cache(8_192)
+def marks_of(told: bytes) -> Sequence[str]:
+    events = decoded(told).get("events", ())
+    return [event["utterance"]["text"] for event in events if event["type"] == "utterance"]
+
+
+@dataclass(slots=True)
+class Hearing:
+    """What a socket was told, as a digest: that of thousands of events at hundreds of sockets is too much to keep."""
+
+    count: int = 0
+    digest: Any = field(default_factory=blake2b)
+    last: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self, told: bytes, _arrived: float) -> None:
+        for mark in marks_of(told):
+            self.count += 1
+            self.digest.update(f"{mark}\n".encode())
+        if self.count >= PUBLISHERS * OF_EACH:
+            self.last.set()
+
+
+async def test_what_many_publish_at_once_is_heard_by_all_in_one_order(redis_url: str, redis_client: Redis) -> None:
+    """They share the owner's tail, as an organization's webhooks do: what is added to it goes to the feed in order."""
+    organization_id = str(uuid.uuid4())
+    tail = FeedTail(organization_id, lease=Lease(slot=0, epoch=1), feed=RedisLiveFeed(redis_client), first_n=0)
+    await tail.publish()
+    one_at_a_time = asyncio.Lock()
+    order: list[str] = []
+
+    async def publish(publisher: int) -> None:
+        for number in range(OF_EACH):
+            order.append(mark := f"{publisher}:{number}")
+            said = {"role": "user", "text": mark, "final": True, "at": "2026-01-01T00:00:00.000Z"}
+            tail.add([{"type": "utterance", "call_id": f"call-{publisher}", "utterance": said}])
+            async with one_at_a_time:
+                await tail.publish()
+
+    hearing = [Hearing() for _ in range(CLIENTS)]
+    async with asyncio.timeout(280), running_hub_process(redis_url, organization_id) as hub:
+        sockets = await asyncio.gather(*(joining(hub, each) for each in hearing))
+        async with asyncio.TaskGroup() as publishing:
+            for publisher in range(PUBLISHERS):
+                publishing.create_task(publish(publisher))
+        await asyncio.gather(*(each.last.wait() for each in hearing))
+        for each in sockets:
+            each.close()
+    for publisher in range(PUBLISHERS):
+        told = [mark for mark in order if mark.startswith(f"{publisher}:")]
+        assert told == [f"{publisher}:{number}" for number in range(OF_EACH)]
+    assert order != sorted(order), "they took turns"
+    wanted = blake2b("".join(f"{mark}\n" for mark in order).encode()).hexdigest()
+    assert {each.digest.hexdigest() for each in hearing} == {wanted}
 
 
 async def test_nonsense_costs_no_memory_and_closes_nobody(redis_url: str, speaker: Speaker) -> None:
