@@ -1,28 +1,65 @@
-"""Promise P4 on the running stack: the hub is killed under open sockets, and nobody misses or repeats a thing.
+"""Promise P4 on the running stack: the hub is killed, multiplied and left alone, and nobody misses or repeats a thing.
 
-`make chaos` runs it at its full size, by LIVE_CLIENTS and CHAOS_KILLS.
+`make chaos` runs all at full size, by LIVE_CLIENTS and CHAOS_KILLS; what deploys is in it alone.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import AsyncGenerator, Sequence
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
+import pytest
 
 from serve.live.board import LiveBoard
 from serve.live.client import Connected, Credential, Lost, Received, Update, follow
 from serve.stack.processes import marked
 from storage.live_position import BEFORE_ALL, Position
+from tests.chaos.test_resharding import run
 from tests.chaos.traffic import Traffic
-from tests.e2e.product import PATIENCE_SECONDS, Product
+from tests.e2e.product import PATIENCE_SECONDS, Product, eventually
 from tests.running_stack import RunningStack
 
 CLIENTS = int(os.environ.get("LIVE_CLIENTS", "12"))
 KILLS = min(int(os.environ.get("CHAOS_KILLS", "1")), 5)
 HUB = "ray::ServeReplica:LiveHub"
+OPEN_SECONDS = 130
+"""Serve's proxy cuts whatever goes through it 120 s after any application was deployed; a hub's socket does not."""
+deploys = pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="belongs to make chaos: it deploys")
+UNRELATED = """
+import sys
+from ray import serve
+from serve.stack.cluster_client import joined_cluster
+
+class Unrelated:
+    def __init__(self, release):
+        self.release = release
+
+    def __call__(self):
+        return self.release
+
+with joined_cluster():
+    deployment = serve.deployment(name="Unrelated", ray_actor_options={"num_cpus": 0})(Unrelated)
+    if sys.argv[1] == "gone":
+        serve.delete("unrelated")
+    else:
+        serve.run(deployment.bind(sys.argv[1]), name="unrelated", route_prefix="/unrelated")
+"""
+SCALED = """
+import sys
+from ray import serve
+from serve.app import applications
+from serve.stack.cluster_client import joined_cluster
+
+with joined_cluster() as settings:
+    targets = applications(settings.model_copy(update={"hub_replicas": int(sys.argv[1])}))
+    serve.run_many([each for each in targets if each.name == "LiveHub"])
+"""
+"""As a deploy with another HUB_REPLICAS does."""
 
 
 @dataclass(slots=True)
@@ -32,6 +69,7 @@ class Client:
     product: Product
     board: LiveBoard = field(default_factory=LiveBoard)
     connected: int = 0
+    is_here: bool = False
     lost: int = 0
     snapshots: int = 0
     seams: list[str] = field(default_factory=list[str])
@@ -61,13 +99,20 @@ class Client:
         match update:
             case Connected():
                 self.connected += 1
+                self.is_here = True
             case Lost():
                 self.lost += 1
+                self.is_here = False
             case Received(frame, _):
                 self.snapshots += frame["type"] == "snapshot"
 
     async def until(self, position: Position) -> None:
         while self.board.position is None or self.board.position < position:
+            self.moved.clear()
+            await self.moved.wait()
+
+    async def until_here(self) -> None:
+        while not self.is_here:
             self.moved.clear()
             await self.moved.wait()
 
@@ -86,22 +131,52 @@ def hubs(stack: RunningStack) -> set[int]:
     return found
 
 
-async def watched(stack: RunningStack, product: Product, traffic: Traffic) -> Sequence[Client]:
-    """Kill the hub again and again under clients; return them once all have what a newcomer is told."""
+Disturb = Callable[[Sequence[Client], Traffic], Awaitable[None]]
+
+
+async def killing(stack: RunningStack, clients: Sequence[Client], traffic: Traffic) -> None:
+    """Kill the hub again and again."""
+    for kill in range(KILLS):
+        await asyncio.to_thread(traffic.acknowledged, 20)
+        (before,) = await asyncio.to_thread(hubs, stack)
+        os.kill(before, signal.SIGKILL)
+        # Events go on while nobody serves the sockets: those are what is resumed.
+        await asyncio.to_thread(traffic.acknowledged, 20)
+        await asyncio.gather(*(client.until_connected(kill + 2) for client in clients))
+
+
+def until_there_are(stack: RunningStack, count: int) -> None:
+    eventually(lambda: len(hubs(stack)) == count or None, what=lambda: f"hubs: {hubs(stack)}")
+
+
+async def deploying_another(stack: RunningStack, _clients: Sequence[Client], _traffic: Traffic) -> None:
+    """Deploy an application that has nothing to do with the hub, its next release, and wait; then take it away."""
+    for release in ("one", "two"):
+        await asyncio.to_thread(run, stack, release, command=(sys.executable, "-c", UNRELATED))
+    await asyncio.sleep(OPEN_SECONDS)
+    await asyncio.to_thread(run, stack, "gone", command=(sys.executable, "-c", UNRELATED))
+
+
+async def scaling(stack: RunningStack, clients: Sequence[Client], traffic: Traffic) -> None:
+    """From one hub to three and back."""
+    for count in (3, 1):
+        await asyncio.to_thread(run, stack, str(count), command=(sys.executable, "-c", SCALED))
+        # Those replaced end when they have sent their sockets away.
+        await asyncio.to_thread(until_there_are, stack, count)
+        await asyncio.to_thread(traffic.acknowledged, 20)
+        await asyncio.gather(*(client.until_here() for client in clients))
+
+
+async def watched(product: Product, traffic: Traffic, disturb: Disturb, *, seconds: float) -> Sequence[Client]:
+    """Disturb the hub under clients; return them once all have what a newcomer is told."""
     clients = [Client(product) for _ in range(CLIENTS)]
     newcomer = Client(product)
     everybody = [*clients, newcomer]
-    async with asyncio.timeout(PATIENCE_SECONDS * (KILLS + 1)), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
         following = [group.create_task(client.follow()) for client in clients]
         with traffic:
             await asyncio.gather(*(client.until_connected(1) for client in clients))
-            for kill in range(KILLS):
-                await asyncio.to_thread(traffic.acknowledged, 20)
-                (before,) = await asyncio.to_thread(hubs, stack)
-                os.kill(before, signal.SIGKILL)
-                # Events go on while nobody serves the sockets: those are what is resumed.
-                await asyncio.to_thread(traffic.acknowledged, 20)
-                await asyncio.gather(*(client.until_connected(kill + 2) for client in clients))
+            await disturb(clients, traffic)
             await asyncio.to_thread(traffic.acknowledged, 20)
         following.append(group.create_task(newcomer.follow()))
         await newcomer.until_connected(1)
@@ -119,9 +194,35 @@ async def watched(stack: RunningStack, product: Product, traffic: Traffic) -> Se
 
 def test_a_killed_hub_is_replaced_and_its_sockets_resume(stack: RunningStack, product: Product) -> None:
     traffic = Traffic(stack, product, seed=293, pause=0.1)
-    clients = asyncio.run(watched(stack, product, traffic))
+    clients = asyncio.run(watched(product, traffic, partial(killing, stack), seconds=PATIENCE_SECONDS * (KILLS + 1)))
     traffic.assert_undisturbed()
-    assert [client.seams for client in clients if client.seams] == []
-    assert {client.snapshots for client in clients} == {1}, "the first: nobody had to begin anew"
+    assert_exact(clients)
     assert all(client.lost >= KILLS for client in clients)
     traffic.finish()
+
+
+@deploys
+@pytest.mark.timeout(900)
+def test_another_applications_releases_close_no_socket(stack: RunningStack, product: Product) -> None:
+    traffic = Traffic(stack, product, seed=294, pause=0.1)
+    clients = asyncio.run(watched(product, traffic, partial(deploying_another, stack), seconds=600))
+    assert_exact(clients)
+    assert {client.lost for client in clients} == {0}
+    traffic.finish()
+
+
+@deploys
+@pytest.mark.timeout(900)
+def test_from_one_hub_to_three_and_back_every_socket_resumes(stack: RunningStack, product: Product) -> None:
+    traffic = Traffic(stack, product, seed=295, pause=0.1)
+    clients = asyncio.run(watched(product, traffic, partial(scaling, stack), seconds=600))
+    traffic.assert_undisturbed()
+    assert_exact(clients)
+    assert all(client.lost >= 1 for client in clients), "the one that was, at least, was replaced"
+    assert len(hubs(stack)) == 1
+    traffic.finish()
+
+
+def assert_exact(clients: Sequence[Client]) -> None:
+    assert [client.seams for client in clients if client.seams] == []
+    assert {client.snapshots for client in clients} == {1}, "the first: nobody had to begin anew"

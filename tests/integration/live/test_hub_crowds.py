@@ -19,6 +19,7 @@ import psutil
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from actors.domain.views import View
 from actors.feed_tail import FeedTail
 from actors.ports import Lease
 from serve.simulator.load.sockets import LiveSocket, RefusedError, open_socket
@@ -143,7 +144,7 @@ async def test_what_many_publish_at_once_is_heard_by_all_in_one_order(redis_url:
     async def publish(publisher: int) -> None:
         for number in range(OF_EACH):
             order.append(mark := f"{publisher}:{number}")
-            said = {"role": "user", "text": mark, "final": True, "at": "2026-01-01T00:00:00.000Z"}
+            said: View = {"role": "user", "text": mark, "final": True, "at": "2026-01-01T00:00:00.000Z"}
             tail.add([{"type": "utterance", "call_id": f"call-{publisher}", "utterance": said}])
             async with one_at_a_time:
                 await tail.publish()
