@@ -24,6 +24,7 @@ from serve.organization_schemas import Assistant, OrganizationView
 from serve.resource_schemas import AssistantView, PhoneNumberView, TemplateView
 from serve.services import Services
 from serve.usage_schemas import Account, Used, days_of
+from serve.usage_share_schemas import UsageShares
 from storage import cache_keys
 from storage.cache import Load
 from storage.cache_keys import CacheKey
@@ -188,6 +189,19 @@ class CachedReads:
             return Used.of(told, first=first, last=last, as_of=now).model_dump(mode="json")
 
         return Used.model_validate(await self._get("used", cache_keys.usage(self._organization_id, first), load))
+
+    async def shares(self, account: Account, period: Period) -> UsageShares:
+        """Whose the usage of a period is, at most a minute old."""
+        now = self._services.now()
+        first, _ = days_of(period, account.time_zone, now)
+
+        async def load() -> JSON:
+            async with self._services.reading(self._caller) as reads:
+                total, shares = await UsageReader(reads.connection, self._organization_id).shares(period)
+            return UsageShares.of(account, period, total, shares, as_of=now).model_dump(mode="json")
+
+        key = cache_keys.usage_shares(self._organization_id, first)
+        return UsageShares.model_validate(await self._get("shares", key, load))
 
     async def _get(self, part: str, key: CacheKey, load: Load) -> JSON:
         begun = time.perf_counter()

@@ -172,10 +172,10 @@ class Usage(Schema):
             as_of=used.as_of,
             plan=plan,
             used_seconds=used.seconds,
-            used_minutes=_minutes(used.seconds),
+            used_minutes=minutes(used.seconds),
             included_minutes=plan.included_minutes if plan is not None else None,
             overage_seconds=over,
-            overage_minutes=_minutes(over) if over is not None else None,
+            overage_minutes=minutes(over) if over is not None else None,
             limit_minutes=limit,
             used_share=round(used.seconds / (limit * _MINUTE_SECONDS), 4) if limit else None,
             cost_micros=used.cost_micros,
@@ -196,7 +196,7 @@ class UsageOfPeriod(Schema):
     @classmethod
     def of(cls, row: Row) -> "UsageOfPeriod":
         told = {"period_start": row["start"], "period_end": row["end"], "used_seconds": row["seconds"]}
-        return cls.model_validate({**row, **told, "used_minutes": _minutes(row["seconds"])})
+        return cls.model_validate({**row, **told, "used_minutes": minutes(row["seconds"])})
 
 
 class UsageHistory(Schema):
@@ -234,11 +234,12 @@ def _projection(plan: Plan | None, seconds: Course | None, cost: Course | None) 
     return Projection(
         basis=seconds.basis,
         used_seconds=seconds.total,
-        used_minutes=_minutes(seconds.total),
+        used_minutes=minutes(seconds.total),
         overage_seconds=overage(seconds.total, plan.included_minutes * _MINUTE_SECONDS) if plan is not None else None,
         cost_micros=cost.total,
     )
 
 
-def _minutes(seconds: int) -> float:
+def minutes(seconds: int) -> float:
+    """Of whole seconds, rounded once, for reading."""
     return round(seconds / _MINUTE_SECONDS, 2)

@@ -77,6 +77,12 @@ def usage(organization_id: str, period: date) -> CacheKey:
     return CacheKey(text=f"org:{organization_id}:usage:{period.isoformat()}", family="usage", seconds=MINUTE_SECONDS)
 
 
+def usage_shares(organization_id: str, period: date) -> CacheKey:
+    """Whose the usage of a period is; beside `usage`, and as old at most."""
+    text = f"org:{organization_id}:usage:{period.isoformat()}:shares"
+    return CacheKey(text=text, family="usage_shares", seconds=MINUTE_SECONDS)
+
+
 def stats(organization_id: str, day: date) -> CacheKey:
     """A day's figures out of Postgres, for when no owner tells them live."""
     return CacheKey(text=f"org:{organization_id}:stats:{day.isoformat()}", family="stats", seconds=30)

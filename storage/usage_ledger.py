@@ -10,6 +10,7 @@ from storage.calls import Row
 from storage.postgres import Connection
 from storage.statements import statement
 from storage.times import moment
+from storage.usage_shares import Shares, windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,14 @@ class UsageReader:
         """The sums of several periods, in their order."""
         starts, ends = [moment(each.start) for each in periods], [moment(each.end) for each in periods]
         return await self._rows("usage_totals", starts, ends)
+
+    async def shares(self, period: Period) -> tuple[Row, Shares]:
+        """A period's sums, and whose they are."""
+        (total,) = await self._rows("usage_total", moment(period.start), moment(period.end))
+        shares = Shares()
+        for since, until in windows(period.start, period.end):
+            shares.add(await self._rows("usage_shares", moment(since), moment(until)))
+        return total, shares
 
     async def _rows(self, name: str, *arguments: object) -> Sequence[Row]:
         return [dict(row) for row in await self._connection.fetch(statement(name), self._organization_id, *arguments)]

@@ -5,14 +5,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from actors.domain.billing_period import Period, period_of, periods
+from actors.domain.billing_period import periods
 from actors.domain.local_day import day_bounds
 from serve.auth import Caller, GuardedRoute, permits
 from serve.cached_reads import CachedReads, server_timing
 from serve.errors import InvalidParameterError
 from serve.local_day import CalendarDate, local_day
 from serve.services import Given
-from serve.usage_schemas import Account, Usage, UsageHistory, UsageOfPeriod
+from serve.usage_periods import billing_period
+from serve.usage_schemas import Usage, UsageHistory, UsageOfPeriod
+from serve.usage_share_schemas import UsageShares
 from storage.times import milliseconds
 from storage.usage_ledger import UsageReader
 
@@ -49,10 +51,30 @@ async def get_usage(
     """
     reads = CachedReads(services, caller)
     account = await reads.account()
-    period = _period(account, day, at=milliseconds(services.now()))
+    period = billing_period(account, day, at=milliseconds(services.now()))
     used = await reads.used(account, period)
     response.headers["Server-Timing"] = server_timing(reads.provenance)
     return Usage.of(account, period, used)
+
+
+@router.get("/shares")
+async def get_usage_shares(
+    *,
+    organization_id: str,  # noqa: ARG001  # the gate has compared it with the caller's
+    services: Given,
+    caller: Caller,
+    response: Response,
+    day: Annotated[CalendarDate | None, Query(alias="date", description="A day of the period. Default: today.")] = None,
+) -> UsageShares:
+    """Whose the usage of the billing period of a day is: by assistant and by number, out of the ledger's entries.
+
+    An assistant is known as soon as a webhook tells it, and what was used before goes over to it then.
+    """
+    reads = CachedReads(services, caller)
+    account = await reads.account()
+    shares = await reads.shares(account, billing_period(account, day, at=milliseconds(services.now())))
+    response.headers["Server-Timing"] = server_timing(reads.provenance)
+    return shares
 
 
 @router.get("/periods")
@@ -78,15 +100,3 @@ async def list_usage_periods(
     async with services.reading(caller) as reading:
         rows = await UsageReader(reading.connection, organization_id).of_periods(found)
     return UsageHistory(time_zone=zone, periods=[UsageOfPeriod.of(row) for row in rows])
-
-
-def _period(account: Account, day: date | None, *, at: int) -> Period:
-    """Raises InvalidParameterError for a day that has not begun."""
-    if day is not None:
-        begins = day_bounds(day, account.time_zone)[0]
-        if begins > at:
-            detail = "The day has not begun."
-            raise InvalidParameterError(detail, [{"at": "query.date", "detail": detail}])
-        # Of today the period that goes on, of a day before it the one it began in.
-        at = at if at < day_bounds(day, account.time_zone)[1] else begins
-    return period_of(at, subscribed=account.subscribed, time_zone=account.time_zone)

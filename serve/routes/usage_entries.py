@@ -11,15 +11,18 @@ from uuid import uuid4
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from actors.domain.billing_period import Period, period_of
-from actors.domain.local_day import day_bounds
+from actors.domain.billing_period import Period
 from actors.slots import slot_of
 from serve.auth import Caller, GuardedRoute, permits
 from serve.billing_schemas import GrantedMinutes, MinuteGrant
 from serve.cached_reads import CachedReads
 from serve.changes import Asked, Made, found
+from serve.entry_cursor import EntryCursor, EntryCursorText
+from serve.list_cursor import Limit
 from serve.local_day import CalendarDate
 from serve.services import Given, Services
+from serve.usage_entry_schemas import UsageEntryPage
+from serve.usage_periods import billing_period
 from storage import cache_keys
 from storage.principals import Principal
 from storage.tenant_rows import TenantRows
@@ -51,14 +54,34 @@ async def export_usage(
     """
     account = await CachedReads(services, caller).account()
     as_of = services.now()
-    at = milliseconds(as_of) if day is None else min(day_bounds(day, account.time_zone)[0], milliseconds(as_of))
-    period = period_of(at, subscribed=account.subscribed, time_zone=account.time_zone)
+    period = billing_period(account, day, at=milliseconds(as_of))
     first = await _entries(services, caller, period, as_of, None)
     return StreamingResponse(
         _chunks(services, caller, period, as_of, first),
         media_type="text/csv; charset=utf-8; header=present",
         headers={"Content-Disposition": f'attachment; filename="usage-{_date(period)}.csv"'},
     )
+
+
+@router.get("/entries", dependencies=[permits("usage:read")])
+async def list_usage_entries(
+    *,
+    organization_id: str,
+    services: Given,
+    caller: Caller,
+    day: Annotated[CalendarDate | None, Query(alias="date", description="A day of the period. Default: today.")] = None,
+    cursor: EntryCursorText = None,
+    limit: Limit = 50,
+) -> UsageEntryPage:
+    """Entries of a billing period, the latest charge first: what the export has, page by page."""
+    account = await CachedReads(services, caller).account()
+    period = billing_period(account, day, at=milliseconds(services.now()))
+    owner = (organization_id, "usage-entries", period)
+    after = EntryCursor.decode(cursor, *owner) if cursor is not None else None
+    place = (after.charged_at, after.call_id, after.entry) if after is not None else (None, None, None)
+    async with services.viewing(caller) as rows:
+        told = await rows.all("usage_entries_page", moment(period.start), moment(period.end), *place, limit + 1)
+    return UsageEntryPage.of(told, limit, owner)
 
 
 @router.post(

@@ -109,6 +109,40 @@ select coalesce(sum(seconds), 0)::bigint as seconds, coalesce(sum(amount_micros)
 from usage_ledger
 where organization_id = $1 and charged_at >= $2 and charged_at < $3;
 
+-- name: usage_shares
+-- What the ledger holds of [$2, $3) by the assistant of each call (where it has no id by its name) and, in rows of their own
+-- (`is_number`), by the organization's number that it went over. `calls` are those whose charge is here: what corrects a
+-- call adds none. A call whose record lies elsewhere by now (`unrecorded`) has neither.
+with charged as (
+    select call_id, sum(seconds) as seconds, sum(amount_micros) as cost_micros,
+        count(*) filter (where entry = 1) as calls
+    from usage_ledger
+    where organization_id = $1 and charged_at >= $2 and charged_at < $3
+    group by call_id
+)
+select grouping(call.number) = 0 as is_number, call.assistant_id, call.only_name, call.number,
+    (array_agg(call.assistant_name order by call.created_at desc)
+        filter (where call.assistant_name is not null))[1] as assistant_name,
+    sum(charged.calls)::bigint as calls, sum(charged.seconds)::bigint as seconds,
+    sum(charged.cost_micros)::bigint as cost_micros,
+    coalesce(sum(charged.calls) filter (where call.created_at is null), 0)::bigint as unrecorded
+from charged
+-- One by one, each in its own month: joined at once, all calls of the organization would be gone through.
+left join lateral (
+    select id, created_at from call_keys
+    where organization_id = $1 and provider_call_id = charged.call_id
+    limit 1
+) as place on true
+left join lateral (
+    select created_at, assistant_id, assistant_name,
+        case when assistant_id is null then assistant_name end as only_name,
+        case direction when 'outbound' then from_number else to_number end as number
+    from calls
+    where organization_id = $1 and id = place.id and created_at = place.created_at
+    limit 1
+) as call on true
+group by grouping sets ((call.assistant_id, call.only_name), (call.number));
+
 -- name: usage_totals
 -- What the ledger holds of each period [$2[n], $3[n]), in that order.
 select period.start, period.end, total.seconds, total.cost_micros
@@ -162,6 +196,16 @@ where organization_id = $1 and charged_at >= $2 and charged_at < $3 and booked_a
     and ($5::timestamptz is null or (charged_at, call_id, entry) > ($5, $6::text, $7::integer))
 order by charged_at, call_id, entry
 limit $8;
+
+-- name: usage_entries_page
+-- Entries of [$2, $3), the latest charge first, after the call $5 and its entry $6 at $4 in that order.
+select charged_at, call_id, entry, kind, seconds, amount_micros, currency, reason, booked_at
+from usage_ledger
+where organization_id = $1 and charged_at >= $2 and charged_at < $3
+    and charged_at <= coalesce($4::timestamptz, $3)
+    and ($4::timestamptz is null or (charged_at, call_id, entry) < ($4, $5::text, $6::integer))
+order by charged_at desc, call_id desc, entry desc
+limit $7;
 
 -- name: minutes_grant
 -- Minutes beyond the cap in the month that goes on where the organization is; the month.
