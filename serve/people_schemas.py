@@ -28,14 +28,16 @@ class PermittedOrganization(Schema):
 
     organization_id: str
     name: str
+    time_zone: str = Field(description="By which its days are counted and its people tell the time.")
     role: str | None
     scopes: list[str]
 
     @classmethod
-    def of(cls, principal: Principal, name: str) -> "PermittedOrganization":
+    def of(cls, principal: Principal, organization: Row) -> "PermittedOrganization":
         return cls(
             organization_id=principal.organization_id,
-            name=name,
+            name=organization["name"],
+            time_zone=organization["time_zone"],
             role=principal.role,
             scopes=sorted(principal.scopes),
         )

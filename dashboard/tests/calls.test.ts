@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { filtersOf, matches } from "../src/calls/filters.ts";
-import { evidenceOf, isStale, silenceMs } from "../src/calls/facts.ts";
+import { evidenceOf, isStale, lastedWords, silenceMs } from "../src/calls/facts.ts";
 import { clock, percent, timeIn, timeOfDay } from "../src/calls/format.ts";
 import { hourOf, MINUTES } from "../src/calls/hour.ts";
 import { arranged } from "../src/calls/order.ts";
@@ -124,4 +124,9 @@ test("an incident that ended is shown for a minute, once however often that is t
   const old = { ...incident("b", "warning"), resolved_at: at(61) };
   expect(overAfter([ended], [ended, old], NOW)).toEqual([ended]);
   expect(overAfter([ended], [], NOW + 60_000)).toEqual([]);
+});
+
+test("a call whose length was never told lasted nobody knows how long, which is not 0:00", () => {
+  expect(lastedWords(call("a", { status: "ended", duration_seconds: null }))).toBe("length not known");
+  expect(lastedWords(call("a", { status: "ended", duration_seconds: 62.4 }))).toBe("lasted 1:02");
 });

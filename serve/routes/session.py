@@ -23,7 +23,7 @@ async def get_session(services: Given, identity: Known) -> SessionView:
         async with services.reading(principal) as reads:
             organization = await reads.organization()
         if organization is not None:
-            permitted.append(PermittedOrganization.of(principal, organization["name"]))
+            permitted.append(PermittedOrganization.of(principal, organization))
     return SessionView.of(await _person(services, identity), sorted(permitted, key=lambda each: each.name))
 
 

@@ -6,6 +6,7 @@ import { api, onSignedOut, SignedOut } from "./client.ts";
 export interface PermittedOrganization {
   organization_id: string;
   name: string;
+  time_zone: string;
   role: string | null;
   scopes: string[];
 }

@@ -2,7 +2,7 @@
 
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
-import { ageMs, callerOf, endedAt, evidenceOf, lineOf, stateWords } from "../calls/facts.ts";
+import { ageMs, callerOf, evidenceOf, lastedWords, lineOf, stateWords } from "../calls/facts.ts";
 import { clock, dollars, NOTHING, ofMs, since, words } from "../calls/format.ts";
 import { alarmText, SEVERITIES } from "../calls/alarms.ts";
 import type { CallRow } from "../calls/rows.ts";
@@ -46,7 +46,6 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
     document.getElementById("note")?.focus();
   };
   const isEnded = call.status === "ended";
-  const at = isEnded ? Date.parse(endedAt(call)) : now;
   return (
     <aside className="drawer" aria-labelledby="call-title" id="call">
       <header className="drawer-head">
@@ -58,7 +57,7 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
             <span className="pill" data-status={call.status}>
               {stateWords(call)}
             </span>{" "}
-            {call.assistant_name ?? ""} · {isEnded ? "lasted" : "for"} {clock(ageMs(call, at))} ·{" "}
+            {call.assistant_name ?? ""} · {isEnded ? lastedWords(call) : `for ${clock(ageMs(call, now))}`} ·{" "}
             <Link href={linkTo(`/calls/${encodeURIComponent(call.call_id)}`)}>the whole call</Link>
           </p>
           <p className="note" id="call-evidence">

@@ -1,7 +1,7 @@
 /** What a call tells at a moment: pure functions of its record and the server's time. */
 
 import type { BoardCall, CallStatus } from "../live/protocol.ts";
-import { words } from "./format.ts";
+import { clock, words } from "./format.ts";
 
 const CONFIRMED_MS = 60_000;
 const STALE_MS = 15 * 60_000;
@@ -49,6 +49,11 @@ export function callerOf(call: Caller): string {
 /** The number the caller reached, or that reached them. */
 export function lineOf(call: BoardCall): string | null {
   return call.direction === "outbound" ? call.from_number : call.to_number;
+}
+
+/** How long a call lasted that is over. One whose answer or end was never told lasted nobody knows how long: not 0:00. */
+export function lastedWords({ duration_seconds }: { readonly duration_seconds: number | null }): string {
+  return duration_seconds === null ? "length not known" : `lasted ${clock(duration_seconds * 1000)}`;
 }
 
 export function stateWords(call: BoardCall): string {

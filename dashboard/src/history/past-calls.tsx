@@ -59,7 +59,7 @@ function Row({ call, said, timeZone }: { call: PastCall; said: readonly SaidPart
           <span>{call.status === "ended" ? words(call.ended_reason ?? "reason not told") : words(call.status)}</span>
           <span className="note">{[call.ended_class && words(call.ended_class), blame].filter(Boolean).join(" · ")}</span>
         </td>
-        <td className="number p-lasted">{call.duration_seconds === null ? NOTHING : clock(call.duration_seconds * 1000)}</td>
+        <td className="number p-lasted">{call.duration_seconds !== null ? clock(call.duration_seconds * 1000) : call.status === "ended" ? <span className="note">not known</span> : NOTHING}</td>
         <td className="number p-cost">{dollars(call.cost_usd)}</td>
         <td className="p-report" data-report={call.report}>
           {call.report === "missing" ? "▲ missing" : call.processed_at ? "processed" : call.report}

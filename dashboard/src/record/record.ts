@@ -37,7 +37,7 @@ export function factsOf(call: CallRecord, timeZone: string): [string, string][] 
     ["First seen", when(call.created_at)],
     ["Answered", when(call.answered_at)],
     ["Ended", when(call.ended_at)],
-    ["Lasted", call.duration_seconds === null ? NOTHING : `${clock(call.duration_seconds * 1000)} (${call.duration_seconds.toFixed(1)} s)`],
+    ["Lasted", call.duration_seconds !== null ? `${clock(call.duration_seconds * 1000)} (${call.duration_seconds.toFixed(1)} s)` : call.status === "ended" ? "not known" : NOTHING],
     ["How it ended", call.ended_reason ? words(call.ended_reason) : NOTHING],
     ["Class and fault", call.ended_class ? `${words(call.ended_class)}, fault: ${words(call.fault_owner ?? "unknown")}` : NOTHING],
     ["Transferred to", call.transferred_to ?? NOTHING],

@@ -4,6 +4,7 @@ import { Component, type ReactNode, Suspense, useEffect } from "react";
 import { Banners } from "../board/states.tsx";
 import { Header } from "../header/header.tsx";
 import { useClock, useLive } from "../live/store.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import { type Page, pageAt, type PageProps } from "./pages.ts";
 import { Link } from "./link.tsx";
 import { linkTo, useRoute } from "./router.ts";
@@ -48,10 +49,11 @@ function Shown({ page, ...props }: PageProps & { page: Page | undefined }): Reac
 /** Apart from the page: it ticks each second. */
 function LiveHeader({ organization, session, isExpired, kicker }: PageProps & { kicker: string }): ReactNode {
   const { board, link, refused } = useLive();
+  const timeZone = useTimeZone();
   const { liveness } = useClock(link, isExpired);
   return (
     <>
-      <Header organization={organization} kicker={[kicker, board.organization?.time_zone].filter(Boolean).join(" · ")} session={session} liveness={liveness} presence={board.presence} />
+      <Header organization={organization} kicker={`${kicker} · ${timeZone}`} session={session} liveness={liveness} presence={board.presence} />
       <Banners link={link} liveness={liveness} lagP95Ms={board.counters?.today.webhook_lag_p95_ms ?? null} isExpired={isExpired} refused={refused} />
     </>
   );

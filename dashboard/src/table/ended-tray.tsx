@@ -1,8 +1,8 @@
 /** Calls that ended within the last minute, with what became of them; a report that comes late changes them in place. */
 
 import type { ReactNode } from "react";
-import { callerOf, endedAt } from "../calls/facts.ts";
-import { clock, since, words } from "../calls/format.ts";
+import { callerOf, endedAt, lastedWords } from "../calls/facts.ts";
+import { since, words } from "../calls/format.ts";
 import type { BoardCall } from "../live/protocol.ts";
 
 const SHOWN_MS = 60_000;
@@ -73,7 +73,7 @@ function Ended({ call, now, openCall }: { call: BoardCall; now: number; openCall
         <span className="report" data-report={call.processed_at ? "processed" : call.report}>
           {reportWords(call)}
         </span>
-        {call.duration_seconds ? ` · lasted ${clock(call.duration_seconds * 1000)}` : ""}
+        {` · ${lastedWords(call)}`}
       </p>
     </li>
   );

@@ -1,7 +1,7 @@
 """Sessions of people: opened with a token, in a cookie no script reads, ended one by one and all at once."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -48,6 +48,9 @@ async def test_a_token_becomes_a_session_that_follows_the_persons_role(
     assert (await client.get(f"{tenant.path}/api-keys", headers=cookie(token))).status_code == 200
     told = (await client.get("/v1/session", headers=cookie(token))).json()
     assert told["user"] == {"user_id": person.user_id, "email": person.email, "name": None}
+    # By it the page tells the time, also to whoever may not see the live board.
+    zone = await pool.fetchval("select time_zone from organizations where id = $1", UUID(tenant.organization_id))
+    assert [(each["name"], each["time_zone"]) for each in told["organizations"]] == [("One", zone)]
 
 
 async def test_sessions_end_one_by_one_and_all_at_once(
