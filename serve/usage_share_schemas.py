@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -96,7 +96,7 @@ def _kind(share: Share) -> Kind:
     return "unknown" if (share.assistant_id, share.assistant_name, share.number) == (None, None, None) else "known"
 
 
-def _sums(kind: Kind, share: Share) -> dict[str, object]:
+def _sums(kind: Kind, share: Share) -> dict[str, Any]:
     return {
         "kind": kind,
         "calls": share.calls,

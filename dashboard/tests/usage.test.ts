@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { amountOfEntry, entryWords, timeOfEntry } from "../src/usage/entries.ts";
+import { FIRST_ORDER, type Order, orderAfter, rowsOf, sharesCsv, sorted, type UsageShares } from "../src/usage/shares.ts";
 import { barsOf, figuresOf, markWords, money, periodWords, type Usage } from "../src/usage/usage.ts";
 
 const USAGE: Usage = {
@@ -45,4 +47,47 @@ test("bars are as high as their share of the most, and a little use is seen", ()
 test("a period's last day is inside it", () => {
   expect(periodWords(USAGE.period_start, USAGE.period_end, "UTC")).toBe("1 Mar 2026 – 31 Mar 2026");
   expect(money(49_000_000, "usd")).toBe("$49.00");
+});
+
+const sums = (seconds: number, kind: "known" | "unknown" | "others" = "known") => ({ kind, calls: 1, seconds, minutes: seconds / 60, cost_micros: seconds * 2_000 });
+const SHARES: UsageShares = {
+  period_start: USAGE.period_start, period_end: USAGE.period_end, time_zone: "UTC", as_of: USAGE.as_of, currency: "usd", calls: 4, used_seconds: 400, used_minutes: 6.67, cost_micros: 800_000, archived_calls: 0,
+  by_assistant: [
+    { ...sums(200), assistant_id: "desk", assistant_name: "Desk" },
+    { ...sums(20, "others"), assistant_id: null, assistant_name: null },
+    { ...sums(120, "unknown"), assistant_id: null, assistant_name: null },
+    { ...sums(60), assistant_id: null, assistant_name: "=Another" },
+  ],
+  by_number: [{ ...sums(400), number: "+15550300001" }],
+};
+
+test("each part has its share of the seconds, and nobody's is named as that", () => {
+  const rows = rowsOf(SHARES, "assistant");
+  expect(rows.map((row) => [row.name, row.filter, row.share])).toEqual([["Desk", "desk", 0.5], ["All others together", null, 0.05], ["No assistant known", null, 0.3], ["=Another", null, 0.15]]);
+  expect(new Set(rows.map((row) => row.key)).size).toBe(4);
+  expect(rowsOf({ ...SHARES, used_seconds: 0 }, "number").map((row) => row.share)).toEqual([null]);
+});
+
+const names = (order: Order): string[] => sorted(rowsOf(SHARES, "assistant"), order).map((row) => row.name);
+
+test("whatever the order, what is nobody's and what stands for many come last", () => {
+  expect(names(FIRST_ORDER)).toEqual(["Desk", "=Another", "No assistant known", "All others together"]);
+  expect(names({ by: "seconds", descending: false }).slice(0, 2)).toEqual(["=Another", "Desk"]);
+  expect(orderAfter(FIRST_ORDER, "seconds")).toEqual({ by: "seconds", descending: false });
+  expect(orderAfter(FIRST_ORDER, "name")).toEqual({ by: "name", descending: false });
+});
+
+test("the file is exact, in the order shown, and no cell of it is a formula", () => {
+  const [header, first, second] = sharesCsv(sorted(rowsOf(SHARES, "assistant"), FIRST_ORDER), SHARES, "assistant").split("\r\n");
+  expect(header).toBe("assistant,assistant_id,kind,calls,seconds,amount_micros,currency");
+  expect(first).toBe("Desk,desk,known,1,200,400000,usd");
+  expect(second).toBe("'=Another,,known,1,60,120000,usd");
+});
+
+test("a correction is told apart from a charge, with the sign of what it adds", () => {
+  const entry = { call_id: "c", entry: 1, kind: "charge" as const, seconds: 61, amount_micros: 122_000, currency: "usd", reason: "call", charged_at: USAGE.as_of, booked_at: USAGE.as_of };
+  expect([entryWords(entry), timeOfEntry(entry), amountOfEntry(entry)]).toEqual(["charge", "1:01", "$0.122"]);
+  const back = { ...entry, entry: 2, kind: "correction" as const, seconds: -11, amount_micros: -22_000, reason: "duration" };
+  expect([entryWords(back), timeOfEntry(back), amountOfEntry(back)]).toEqual(["correction: duration", "−0:11", "−$0.022"]);
+  expect(timeOfEntry({ ...back, seconds: 5 })).toBe("+0:05");
 });

@@ -145,7 +145,8 @@ async def test_usage_shows_the_ledgers_minutes(page: Page, told_calls: list[Scri
             shown = await page.locator("[data-figure=used] strong").inner_text()
             entries = await downloaded(page, "#ledger")
             seconds = sum(int(each["seconds"]) for each in entries)
-            if shown == f"{round(seconds / 60, 2):,} min".replace(".0 min", " min"):
+            minutes = f"{round(seconds / 60, 2):,} min".replace(".0 min", " min")
+            if shown == minutes == await page.locator("#by-number tfoot td").nth(1).inner_text():
                 break
     assert seconds > 0
     charged = sum(int(each["amount_micros"]) for each in entries) / 1_000_000
@@ -153,6 +154,21 @@ async def test_usage_shows_the_ledgers_minutes(page: Page, told_calls: list[Scri
     rounded = re.sub(r"[^\d.]", "", told)
     last_digit = 10.0 ** -len(rounded.partition(".")[2])
     assert abs(float(rounded) - charged) <= last_digit * 0.5001, (told, charged)
+    for dimension in ("assistant", "number"):
+        parts = await downloaded(page, f"#by-{dimension} p button")
+        assert sum(int(each["seconds"]) for each in parts) == seconds
+        assert sum(int(each["amount_micros"]) for each in parts) / 1_000_000 == charged
+        rows = page.locator(f"#by-{dimension} tbody tr")
+        await expect(rows).to_have_count(len(parts))
+        await page.locator(f"#by-{dimension}").get_by_role("button", name="Calls").click()
+        calls = [int(each) for each in await rows.locator("td:nth-child(2)").all_inner_texts()]
+        assert sum(calls) == sum(each["kind"] == "charge" for each in entries)
+
+    listed = page.locator("#entries tr[data-entry]")
+    latest = entries[::-1][:25]
+    assert await listed.evaluate_all("(rows) => rows.map((row) => row.dataset.entry)") == [
+        f"{each['entry']} {each['call_id']}" for each in latest
+    ]
     await page.get_by_text("Each day").click()
-    await expect(page.get_by_role("table")).to_be_visible()
+    await expect(page.get_by_role("table").first).to_be_visible()
     assert await faults(page) == []

@@ -10,6 +10,8 @@ import { Loaded } from "../shell/states.tsx";
 import { BillingPanel } from "./billing.tsx";
 import { CapPanel } from "./cap.tsx";
 import { DaysPanel } from "./days.tsx";
+import { EntriesPanel } from "./entries-panel.tsx";
+import { SharesPanel } from "./shares-panel.tsx";
 import { figuresOf, type Figure, markWords, type Periods, periodWords, type Usage } from "./usage.ts";
 import "./usage.css";
 
@@ -39,9 +41,6 @@ export function UsagePage({ organization, isExpired }: PageProps): ReactNode {
             <p className="note">
               As of {dayAndTime(told.as_of, told.time_zone)} ({told.time_zone}); at most a minute old.
             </p>
-            <a className="button" id="ledger" download href={`${organizationPath(id, "usage", "export")}${date === null ? "" : `?date=${date}`}`}>
-              Ledger as CSV
-            </a>
           </header>
           <ul className="usage-figures">
             {figuresOf(told).map((figure) => (
@@ -49,9 +48,11 @@ export function UsagePage({ organization, isExpired }: PageProps): ReactNode {
             ))}
           </ul>
           <Limit usage={told} />
+          <SharesPanel organizationId={id} date={date} isExpired={isExpired} />
           <DaysPanel usage={told} />
           {may("organization:read") && <CapPanel organizationId={id} isExpired={isExpired} mayWrite={may("organization:write")} />}
           {may("billing:read") && <BillingPanel organizationId={id} isExpired={isExpired} mayPay={may("billing:write")} />}
+          <EntriesPanel organizationId={id} date={date} />
         </>
       )}
     </Loaded>
