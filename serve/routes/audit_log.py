@@ -4,6 +4,7 @@ from typing import Annotated, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from serve.auth import Caller, GuardedRoute, permits
 from serve.list_cursor import CursorText, Limit, after_numbered, page_of
@@ -24,14 +25,17 @@ async def list_audit_log(
     actor: Word = None,
     action: Word = None,
     target: Word = None,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="The first entry unless told.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Exclusive. Now unless told.")] = None,
     cursor: CursorText = None,
     limit: Limit = 50,
 ) -> AuditPage:
-    """Entries, newest first, of one actor, action or target if told: a call's, by its id."""
-    owner = (organization_id, "audit-log", actor, action, target)
+    """Entries, newest first, of one actor, action or target if told (a call's, by its id), and of a range of dates."""
+    owner = (organization_id, "audit-log", actor, action, target, since, until)
     _, below = after_numbered(cursor, *owner)
     async with services.viewing(caller) as rows:
-        told = await rows.all("audit_page", below, actor, action, target, limit + 1)
+        await rows.plan_for_arguments()
+        told = await rows.all("audit_page", below, actor, action, target, since, until, limit + 1)
     # The log counts its entries: a number in the place of an id.
     placed = [{**row, "created_at": row["at"], "id": UUID(int=row["id"])} for row in told]
     page, following = page_of(placed, limit, *owner)

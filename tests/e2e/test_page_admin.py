@@ -1,9 +1,12 @@
 """The pages of set-up and proof in a real browser: what is done there is done, and the audit log tells of it."""
 
 import asyncio
+import csv
+import io
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -131,6 +134,15 @@ async def test_a_key_is_made_used_and_revoked_and_the_log_tells_it(page: Page, p
     told = (await asyncio.to_thread(product.get, "audit-log", target=f"key:{key_id}")).json()["entries"]
     shown = [await entries.nth(place).get_attribute("data-action") for place in range(2)]
     assert shown == [each["action"] for each in told]
+    # The file is all that the filters let through, not what is on the page.
+    async with page.expect_download() as begun:
+        await page.get_by_role("button", name="Save all as CSV").click()
+    saved = await asyncio.to_thread(Path(await (await begun.value).path()).read_text)
+    assert [each["id"] for each in csv.DictReader(io.StringIO(saved))] == [str(each["id"]) for each in told]
+    await expect(page.locator("#audit-saving")).to_have_text("Saved 2 entries.")
+    await page.get_by_label("From", exact=True).fill("2199-12-31")
+    await page.get_by_role("button", name="Show", exact=True).click()
+    await expect(entries).to_have_count(0)
 
 
 async def test_a_member_is_invited_and_the_invitation_taken_back(page: Page) -> None:

@@ -5,25 +5,31 @@ import { organizationPath } from "../api/client.ts";
 import { usePages } from "../admin/pages.ts";
 import { AdminPage, At, Cell, More, Part, Records } from "../admin/parts.tsx";
 import { Empty, Shown } from "../admin/states.tsx";
-import { saveFile } from "../board/save-file.ts";
-import { counted } from "../calls/format.ts";
+import { useTimeZone } from "../live/time-zone.ts";
 import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
-import { type AuditEntry, csvOf } from "./csv.ts";
+import type { AuditEntry, AuditLogPage } from "./csv.ts";
+import { daysOf, fileNameOf, rangeOf } from "./range.ts";
+import { SaveWhole } from "./save-whole.tsx";
 
 const NAMES = ["actor", "action", "target"] as const;
+const FILTERS = [...NAMES, "from", "to"] as const;
+const LABELS: Readonly<Record<(typeof FILTERS)[number], string>> = { actor: "Who", action: "Did what", target: "To what", from: "From", to: "To, inclusive" };
 const EVERY_MS = 5_000;
 
 export function AuditPage({ organization }: PageProps): ReactNode {
   const { params } = useRoute();
-  const filter = Object.fromEntries(NAMES.map((name) => [name, params.get(name)]));
-  const log = usePages<{ entries: AuditEntry[]; next_cursor: string | null }, AuditEntry>(
-    organizationPath(organization.organization_id, "audit-log"),
+  const timeZone = useTimeZone();
+  const days = daysOf(params);
+  const filter = { ...Object.fromEntries(NAMES.map((name) => [name, params.get(name)])), ...rangeOf(days, timeZone) };
+  const path = organizationPath(organization.organization_id, "audit-log");
+  const log = usePages<AuditLogPage, AuditEntry>(
+    path,
     { ...filter, limit: 50 },
     { items: (page) => page.entries, id: (each) => each.id },
     EVERY_MS,
   );
-  const isFiltered = NAMES.some((name) => params.has(name));
+  const isFiltered = FILTERS.some((name) => params.has(name));
   const list = log.reading.status === "ready" ? log.reading.value : [];
   return (
     <AdminPage id="audit-page" title="Audit log" lead="Nobody can change or remove an entry.">
@@ -33,17 +39,15 @@ export function AuditPage({ organization }: PageProps): ReactNode {
         lead="Newest first. Press a name, an action or a target to see only that."
         actions={
           list.length > 0 && (
-            <button type="button" onClick={() => saveFile(csvOf(list), "audit-log.csv")}>
-              Save {counted(list.length, "entry", "entries")} as CSV
-            </button>
+            <SaveWhole key={JSON.stringify(filter)} path={path} filter={filter} fileName={fileNameOf(days)} />
           )
         }
       >
-        <Filters key={NAMES.map((name) => params.get(name)).join("\n")} params={params} />
+        <Filters key={FILTERS.map((name) => params.get(name)).join("\n")} params={params} />
         <Shown of={log} what="the audit log">
           {(entries) =>
             entries.length === 0 ? (
-              <Empty title={isFiltered ? "No entry matches the filter." : "Nothing was done yet."}>{isFiltered ? "Filters are exact: a whole name, action or target." : "Every change that somebody makes shows up here."}</Empty>
+              <Empty title={isFiltered ? "No entry matches the filter." : "Nothing was done yet."}>{isFiltered ? "Filters are exact: a whole name, action or target. Days are whole, where the organization is." : "Every change that somebody makes shows up here."}</Empty>
             ) : (
               <Records caption="Audit log" columns={["When", "Who", "Did what", "To what", "Why", "Result"]}>
                 {entries.map((each) => (
@@ -93,18 +97,18 @@ function Filters({ params }: { params: URLSearchParams }): ReactNode {
       onSubmit={(event) => {
         event.preventDefault();
         const told = new FormData(event.currentTarget);
-        for (const name of NAMES) only(name, String(told.get(name) ?? "").trim());
+        for (const name of FILTERS) only(name, String(told.get(name) ?? "").trim());
       }}
     >
-      {NAMES.map((name) => (
+      {FILTERS.map((name) => (
         <label key={name}>
-          {{ actor: "Who", action: "Did what", target: "To what" }[name]}
-          <input name={name} defaultValue={params.get(name) ?? ""} maxLength={500} autoComplete="off" spellCheck={false} />
+          {LABELS[name]}
+          <input name={name} type={name === "from" || name === "to" ? "date" : "text"} defaultValue={params.get(name) ?? ""} maxLength={500} autoComplete="off" spellCheck={false} />
         </label>
       ))}
       <button type="submit">Show</button>
-      {NAMES.some((name) => params.has(name)) && (
-        <button type="button" onClick={() => NAMES.forEach((name) => only(name, ""))}>
+      {FILTERS.some((name) => params.has(name)) && (
+        <button type="button" onClick={() => FILTERS.forEach((name) => only(name, ""))}>
           Show all
         </button>
       )}

@@ -10,6 +10,11 @@ export interface AuditEntry {
   result: string;
 }
 
+export interface AuditLogPage {
+  entries: AuditEntry[];
+  next_cursor: string | null;
+}
+
 const COLUMNS = ["id", "at", "actor", "action", "target", "reason", "result"] as const;
 
 /** A field quoted; one that a spreadsheet would take for a formula begins with an apostrophe. */
