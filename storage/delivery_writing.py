@@ -1,21 +1,35 @@
-"""Deliveries come to be: one for each endpoint that wants an event, again when somebody asks for a replay."""
+"""Deliveries come to be: one for each endpoint that wants an event, again when somebody asks for a replay.
+
+A few stand at an endpoint's door, each with a workflow; all others stand in line, which is nothing but rows. So what
+one organization has queued takes nothing from the others.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from storage.deliveries import DeliveryKey
 from storage.postgres import Connection, Pool, acquired, transaction
 from storage.statements import statement
 
+AT_DOOR: Final = 50
+"""Of one endpoint: the first attempts a second that it can be given, for the door is filled once a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A delivery that came to the door; `again`: its ten attempts begin anew."""
+
+    key: DeliveryKey
+    again: bool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageOfReplay:
-    """Deliveries that wait to be sent again, how many the page held, and where it ended; None on the last."""
+    """How many deliveries the page held, and where it ended; None on the last."""
 
-    waiting: Sequence[DeliveryKey]
     size: int
     last: DeliveryKey | None
 
@@ -39,7 +53,7 @@ class DeliveryWriter:
     async def completed(
         self, organization_id: str, call_id: str, *, event: str, payload_of: Callable[[Mapping[str, Any]], str]
     ) -> Sequence[DeliveryKey]:
-        """Write one delivery of the event for each endpoint that wants it; those that wait to be sent.
+        """Write one delivery of the event for each endpoint that wants it; those that stand at a door.
 
         Its id follows from endpoint, event and call, so that an event which is told again is written once. Nothing is
         written of a call that has not ended.
@@ -57,6 +71,12 @@ class DeliveryWriter:
                 connection, organization_id, told, [dict(each) for each in targets], payload_of(dict(call))
             )
 
+    async def next_in_line(self, *, limit: int) -> Sequence[Turn]:
+        """Bring to the doors whoever is next, in the order they came. Any number may ask at once."""
+        async with transaction(self._pool) as connection:
+            rows = await connection.fetch(statement("deliveries_from_line"), AT_DOOR, limit)
+        return [Turn(key=_key(dict(row)), again=row["again"]) for row in rows]
+
     async def forgotten(self, *, due_before: datetime, limit: int) -> Sequence[DeliveryKey]:
         """Deliveries that are due and that nobody seems to send."""
         async with acquired(self._pool) as connection:
@@ -72,11 +92,11 @@ class DeliveryWriter:
     async def replay_page(
         self, organization_id: str, replay_id: str, *, after: tuple[datetime, UUID] | None, limit: int
     ) -> PageOfReplay:
-        """Make the next deliveries of a replay pending anew. Carried out twice, it changes nothing more."""
+        """Have the next deliveries of a replay stand in line. Carried out twice, it changes nothing more."""
         async with transaction(self._pool) as connection:
             asked = await connection.fetchrow(statement("replay_to_carry_out"), replay_id, organization_id)
             if asked is None or asked["status"] == "done":
-                return PageOfReplay(waiting=(), size=0, last=None)
+                return PageOfReplay(size=0, last=None)
             rows = await connection.fetch(
                 statement("replay_page"),
                 replay_id,
@@ -92,11 +112,7 @@ class DeliveryWriter:
                 limit,
             )
         keys = [_key({**row, "organization_id": UUID(organization_id)}) for row in rows]
-        return PageOfReplay(
-            waiting=[key for key, row in zip(keys, rows, strict=True) if row["waits"]],
-            size=len(keys),
-            last=keys[-1] if len(keys) == limit else None,
-        )
+        return PageOfReplay(size=len(keys), last=keys[-1] if len(keys) == limit else None)
 
     async def replay_done(self, organization_id: str, replay_id: str, *, deliveries: int) -> None:
         """Note that a replay was carried out."""
@@ -107,7 +123,7 @@ class DeliveryWriter:
 async def write_deliveries(
     connection: Connection, organization_id: str, told: Told, targets: Sequence[Mapping[str, Any]], payload: str
 ) -> Sequence[DeliveryKey]:
-    """Write the event's delivery to each of `delivery_targets`, unless it is there; those that wait to be sent.
+    """Write the event's delivery to each of `delivery_targets`, unless it is there; those that stand at a door.
 
     Nobody else may write deliveries of the event meanwhile.
     """
@@ -123,6 +139,7 @@ async def write_deliveries(
             payload,
             target["enabled"],
             told.since,
+            AT_DOOR,
         )
     rows = await connection.fetch(statement("deliveries_to_start"), list(ids.values()), told.since, organization_id)
     return [_key(dict(row)) for row in rows]

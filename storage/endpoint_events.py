@@ -27,7 +27,7 @@ PayloadOf = Callable[[str, Mapping[str, Any], datetime], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventPage:
-    """Deliveries that wait to be sent, of so many events."""
+    """Deliveries that stand at a door, of so many events."""
 
     waiting: Sequence[DeliveryKey]
     size: int

@@ -12,21 +12,72 @@ limit 200;
 select pg_advisory_xact_lock(hashtextextended($1::text, 0));
 
 -- name: delivery_add
--- Write a delivery unless it is there: made when it is first written, whenever the event was.
+-- Write a delivery unless it is there: made when it is first written, whenever the event was. It goes to the endpoint's
+-- door if fewer than $9 stand there and nobody stands in line, or else into the line.
+with place as (
+    select $7::boolean as wanted,
+        not exists (select from webhook_deliveries where integration_id = $3 and in_line_since is not null)
+        and $9 > (
+            select count(*)
+            from (select from webhook_deliveries where integration_id = $3 and at_door limit $9) as door
+        ) as at_door
+)
 insert into webhook_deliveries (
-    id, created_at, organization_id, integration_id, event, call_id, payload, status, next_attempt_at, settled_at
+    id, created_at, organization_id, integration_id, event, call_id, payload, status, next_attempt_at, settled_at,
+    in_line_since, at_door
 )
 select $1, now(), $2, $3, $4, $5, $6,
-    case when $7::boolean then 'pending' else 'cancelled' end,
-    case when $7 then now() end,
-    case when $7 then null else now() end
+    case when wanted then 'pending' else 'cancelled' end,
+    case when wanted and at_door then now() end,
+    case when wanted then null else now() end,
+    case when wanted and not at_door then clock_timestamp() end,
+    wanted and at_door
+from place
 where not exists (select from webhook_deliveries where id = $1 and created_at >= $8);
 
 -- name: deliveries_to_start
--- Those of these deliveries that wait to be sent.
+-- Those of these deliveries that wait to be sent and do not stand in line.
 select id, created_at, organization_id
 from webhook_deliveries
-where id = any ($1::uuid[]) and created_at >= $2 and organization_id = $3 and status = 'pending';
+where id = any ($1::uuid[]) and created_at >= $2 and organization_id = $3 and status = 'pending'
+    and in_line_since is null;
+
+-- name: deliveries_from_line
+-- Bring to each endpoint's door whoever is next in its line, until $1 stand there; of all endpoints $2 at most.
+with recursive lines as (
+    (select integration_id from webhook_deliveries where in_line_since is not null order by integration_id limit 1)
+    union all
+    select (
+        select next.integration_id from webhook_deliveries next
+        where next.in_line_since is not null and next.integration_id > lines.integration_id
+        order by next.integration_id limit 1
+    )
+    from lines where lines.integration_id is not null
+),
+rooms as (
+    select integration_id, $1 - (
+        select count(*)
+        from (select from webhook_deliveries d where d.integration_id = lines.integration_id and d.at_door limit $1) as door
+    ) as room
+    from lines where integration_id is not null
+),
+turns as (
+    select turn.id, turn.created_at
+    from rooms
+    cross join lateral (
+        select id, created_at from webhook_deliveries
+        where integration_id = rooms.integration_id and in_line_since is not null
+        order by in_line_since
+        limit rooms.room
+        for update skip locked
+    ) as turn
+    limit $2
+)
+update webhook_deliveries d
+set in_line_since = null, at_door = true, next_attempt_at = now()
+from turns
+where d.id = turns.id and d.created_at = turns.created_at
+returning d.id, d.created_at, d.organization_id, d.replay_id is not null as again;
 
 -- name: deliveries_forgotten
 -- Deliveries that are due since before $1: whoever was to send them is gone.
@@ -80,7 +131,7 @@ where integration_id = $1 and attempted_at > $2 and not finished;
 -- name: attempt_begin
 -- Write an attempt before it is made.
 with counted as (
-    update webhook_deliveries set attempts = attempts + 1
+    update webhook_deliveries set attempts = attempts + 1, at_door = false, in_line_since = null
     where id = $1 and created_at = $2 and organization_id = $3
     returning attempts, integration_id
 )
@@ -101,7 +152,8 @@ returning integration_id;
 -- name: delivery_put
 -- Keep where a delivery stands that is not settled yet.
 update webhook_deliveries
-set status = $4, next_attempt_at = $5, settled_at = case when $4 = 'pending' then null else $6::timestamptz end
+set status = $4, next_attempt_at = $5, settled_at = case when $4 = 'pending' then null else $6::timestamptz end,
+    at_door = at_door and $4 = 'pending', in_line_since = case when $4 = 'pending' then in_line_since end
 where id = $1 and created_at = $2 and organization_id = $3 and status = 'pending';
 
 -- name: endpoint_succeeded
@@ -144,7 +196,7 @@ from delivery_replays
 where id = $1 and organization_id = $2;
 
 -- name: replay_page
--- Make deliveries of a replay's range pending anew, after ($8, $9) in their order; those it made already stay as they are.
+-- Have deliveries of a replay's range stand in line, after ($8, $9) in their order; those it made already stay as they are.
 with page as (
     select id, created_at from webhook_deliveries
     where organization_id = $2 and integration_id = $3 and created_at >= $4 and created_at < $5
@@ -158,17 +210,14 @@ with page as (
 ),
 again as (
     update webhook_deliveries d
-    set status = 'pending', settled_at = null, next_attempt_at = now(), replay_id = $1
+    set status = 'pending', settled_at = null, replay_id = $1,
+        next_attempt_at = case when d.at_door then d.next_attempt_at end,
+        in_line_since = case when d.at_door then null else clock_timestamp() end
     from page
     where d.id = page.id and d.created_at = page.created_at and d.organization_id = $2
         and d.replay_id is distinct from $1
-    returning d.id, d.created_at
 )
-select page.id, page.created_at, d.status = 'pending' and d.replay_id = $1 or again.id is not null as waits
-from page
-join webhook_deliveries d on d.id = page.id and d.created_at = page.created_at
-left join again on again.id = page.id
-order by page.created_at, page.id;
+select id, created_at from page order by created_at, id;
 
 -- name: replay_done
 -- Note that a replay was carried out, and with how many deliveries; what it brings is owed no more.

@@ -14,12 +14,14 @@ from temporalio.service import RPCError
 
 from serve.stack.temporal_server import TemporalServer
 from storage.deliveries import DeliveryKey, DeliveryStore
+from storage.delivery_writing import AT_DOOR
 from storage.endpoint_health import AT_ONCE
 from tests.fakes.delivery_world import ORGANIZATION, OTHER, DeliveryWorld, delivery_world
 from tests.fakes.processing_world import until
 from workflows.client import TemporalUnavailableError, connect
 from workflows.delivery_contracts import WEBHOOK_DELIVERIES_QUEUE
 
+ENDPOINTS = 4
 NOISY = 200
 QUIET = 5
 
@@ -42,11 +44,13 @@ async def test_organizations_take_turns_at_the_queue(world: DeliveryWorld, monke
         return await begin(store, key, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr(DeliveryStore, "begin", noting)
-    await world.add_integration("/noisy")
+    for number in range(ENDPOINTS):
+        await world.add_integration(f"/noisy/{number}")
     await world.add_integration("/quiet", organization_id=OTHER)
-    for number in range(NOISY):
+    calls = NOISY // ENDPOINTS
+    for number in range(calls):
         await world.end_call(f"noisy-{number}")
-    await asyncio.gather(*(_enqueue(world, f"noisy-{number}", ORGANIZATION) for number in range(NOISY)))
+    await asyncio.gather(*(_enqueue(world, f"noisy-{number}", ORGANIZATION) for number in range(calls)))
     for number in range(QUIET):
         await world.end_call(f"quiet-{number}", organization_id=OTHER)
         await _enqueue(world, f"quiet-{number}", OTHER)
@@ -77,6 +81,43 @@ async def test_an_endpoint_gets_a_few_requests_at_once_and_all_of_them_in_the_en
     assert len(set(world.receiver.message_ids())) == len(world.receiver.received) == 4 * AT_ONCE
 
 
+async def test_more_than_stand_at_the_door_wait_in_line_as_rows_and_come_in_order(world: DeliveryWorld) -> None:
+    """However much is queued for an endpoint, Temporal knows of the few at its door."""
+    await world.add_integration("/noisy")
+    await world.add_integration("/quiet", organization_id=OTHER)
+    world.receiver.hold = asyncio.Event()
+    for number in range(2 * AT_DOOR):
+        await world.end_call(f"call-{number}")
+        await world.enqueue(f"call-{number}")
+    await world.end_call("quiet", organization_id=OTHER)
+    assert await world.enqueue("quiet", organization_id=OTHER) == 1
+    assert await _places(world) == (AT_DOOR + 1, AT_DOOR)
+    async with world.working():
+        await until(lambda: _received(world, "/noisy", AT_ONCE))
+        # Those that are being attempted left the door, and as many came to it.
+        await until(lambda: _in_line_are(world, AT_DOOR - AT_ONCE))
+        came = [row["call_id"] for row in await world.deliveries() if row["in_line_since"] is None]
+        assert set(came) - {"quiet"} == {f"call-{number}" for number in range(AT_DOOR + AT_ONCE)}
+        world.receiver.hold.set()
+        await until(lambda: _received(world, "/noisy", 2 * AT_DOOR), seconds=60)
+        await world.status_is("delivered")
+    assert await _places(world) == (0, 0)
+    assert len(set(world.receiver.message_ids("/noisy"))) == len(world.receiver.message_ids("/noisy")) == 2 * AT_DOOR
+
+
+async def test_what_fails_keeps_nobody_from_the_door(world: DeliveryWorld) -> None:
+    await world.add_integration("/failing")
+    world.receiver.status = 500
+    for number in range(AT_ONCE):
+        await world.end_call(f"call-{number}")
+        await world.enqueue(f"call-{number}")
+    assert await _places(world) == (AT_ONCE, 0)
+    async with world.working():
+        await until(lambda: _received(world, "/failing", AT_ONCE))
+    assert await _places(world) == (0, 0)
+    assert {row["status"] for row in await world.deliveries()} == {"pending"}
+
+
 async def _enqueue(world: DeliveryWorld, call_id: str, organization_id: str) -> None:
     """As the call's workflow does it: again until a busy server took it in."""
     async with asyncio.timeout(60):
@@ -100,6 +141,16 @@ async def _queued(world: DeliveryWorld, count: int) -> bool:
 async def _end(world: DeliveryWorld, delivery_id: UUID) -> None:
     with suppress(RPCError):
         await world.handle(delivery_id).terminate()
+
+
+async def _places(world: DeliveryWorld) -> tuple[int, int]:
+    """How many stand at a door, and how many in line."""
+    rows = await world.deliveries()
+    return sum(row["at_door"] for row in rows), sum(row["in_line_since"] is not None for row in rows)
+
+
+async def _in_line_are(world: DeliveryWorld, count: int) -> bool:
+    return (await _places(world))[1] == count
 
 
 async def _received(world: DeliveryWorld, path: str, times: int) -> bool:

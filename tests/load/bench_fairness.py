@@ -10,28 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
-from uuid import UUID
 
 from serve.simulator.load.figures import Figure, Latencies
-from storage.deliveries import DeliveryKey
-from tests.fakes.delivery_world import ORGANIZATION, OTHER, DeliveryWorld, delivery_world
+from tests.fakes.delivery_world import OTHER, DeliveryWorld, delivery_world
 from tests.fakes.webhook_receiver import Received
 from tests.load.durable_servers import durable_servers, worker_process
 from tests.load.first_attempts import first_attempts
 from tests.load.telling import chosen, json_file, tell
 from workflows.client import TemporalUnavailableError, connect
-from workflows.delivery_starts import DeliveryStarts
 
 WARM_UP: Final = 5
 NOISY_SECONDS: Final = 1.0
 """So long the noisy one's endpoint takes, which is given five at once."""
-STARTED_AT_ONCE: Final = 100
-
-WRITE: Final = """
-insert into webhook_deliveries (id, created_at, organization_id, integration_id, event, payload, next_attempt_at)
-select gen_random_uuid(), now(), $1, $2, 'call.completed', '{}', now() from generate_series(1, $3)
-returning id, created_at
-"""
+ENDING_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,32 +47,35 @@ async def measure_on(database_url: str, temporal_address: str, size: Size) -> li
     client = await connect(temporal_address, lazy=False)
     async with delivery_world(database_url, client) as world, worker_process(_environment(world, temporal_address)):
         await world.add_organization(OTHER)
-        noisy = await world.add_integration("/noisy")
+        await world.add_integration("/noisy")
         await world.add_integration("/quiet", organization_id=OTHER)
         await _first_attempts(world, "warm", WARM_UP, size.per_second)
         alone = await _first_attempts(world, "alone", size.quiet, size.per_second)
-        await _queue(world, noisy, size.noisy)
+        await _queue(world, size.noisy)
         beside = await _first_attempts(world, "beside", size.quiet, size.per_second)
         left = await world.fetch("select count(*) from webhook_deliveries where status = 'pending'")
         return [*_figures(alone, beside), Figure(name="the noisy one's still queued then", unit="", value=left[0][0])]
 
 
-async def _queue(world: DeliveryWorld, integration_id: UUID, count: int) -> None:
-    rows = await world.fetch(WRITE, UUID(ORGANIZATION), integration_id, count)
-    keys = [
-        DeliveryKey(organization_id=UUID(ORGANIZATION), delivery_id=row["id"], created_at=row["created_at"])
-        for row in rows
-    ]
-    starts = DeliveryStarts(world.client)
-    for first in range(0, len(keys), STARTED_AT_ONCE):
-        await _started(starts, keys[first : first + STARTED_AT_ONCE])
+async def _queue(world: DeliveryWorld, count: int) -> None:
+    """As that many calls that ended do, one after the other in each of a few workers' activities."""
+    numbers = iter(range(count))
+
+    async def end_calls() -> None:
+        for number in numbers:
+            await world.end_call(f"noisy-{number}")
+            await _told(world, f"noisy-{number}")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(ENDING_AT_ONCE):
+            group.create_task(end_calls())
 
 
-async def _started(starts: DeliveryStarts, keys: list[DeliveryKey]) -> None:
-    """Again until a busy server took them in."""
+async def _told(world: DeliveryWorld, call_id: str) -> None:
+    """Again until a busy server took it in."""
     while True:
         try:
-            await starts.start(keys)
+            await world.enqueue(call_id)
         except TemporalUnavailableError:
             await asyncio.sleep(1)
         else:

@@ -121,13 +121,12 @@ class DeliveryWriting:
 
     @activity.defn(name=REPLAY_PAGE)
     async def replay_page(self, position: ReplayPosition) -> ReplayPosition:
-        """Have the next deliveries of a replay sent again."""
+        """Have the next deliveries of a replay stand in line to be sent again."""
         replay = position.replay
         after = (
             (datetime.fromisoformat(position.after_created_at), UUID(position.after_id)) if position.after_id else None
         )
         page = await self._writer.replay_page(replay.organization_id, replay.replay_id, after=after, limit=_PAGE)
-        await self._starts.start(page.waiting, again=True)
         return ReplayPosition(
             replay=replay,
             deliveries=position.deliveries + page.size,
