@@ -15,7 +15,7 @@ from storage.postgres import Connection, Pool, acquired, transaction
 from storage.statements import statement
 
 AT_DOOR: Final = 50
-"""Of one endpoint: the first attempts a second that it can be given, for the door is filled once a second."""
+"""Of one endpoint: about the first attempts a second that it can be given (see workflows/delivery_line.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Takes up what Postgres holds and no workflow has yet: events, replays, deliveries in line and forgotten ones."""
+"""Takes up what Postgres holds and no workflow has yet: events, replays asked for, deliveries that were forgotten."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -14,7 +14,6 @@ EVERY_SECONDS: Final = 1.0
 FORGOTTEN_AFTER: Final = timedelta(minutes=2)
 _FORGOTTEN_EVERY: Final = 30
 _AT_ONCE: Final = 100
-_FROM_LINES: Final = 500
 
 
 class DeliveryRelay:
@@ -48,7 +47,6 @@ class DeliveryRelay:
     async def _look(self, rounds: int) -> None:
         await self.take_up_events()
         await self.take_up_replays()
-        await self.take_up_next_in_line()
         if rounds % _FORGOTTEN_EVERY == 0:
             await self.take_up_forgotten()
 
@@ -65,13 +63,6 @@ class DeliveryRelay:
         """Have every replay carried out that waits for it."""
         for organization_id, replay_id in await self._writer.pending_replays(limit=_AT_ONCE):
             await self._starts.start_replay(organization_id, replay_id)
-
-    async def take_up_next_in_line(self) -> None:
-        """Have as many sent as stand in line and find room at their endpoint's door."""
-        turns = await self._writer.next_in_line(limit=_FROM_LINES)
-        # What cannot be started now stands at the door, and is taken up as forgotten.
-        await self._starts.start([turn.key for turn in turns if not turn.again])
-        await self._starts.start([turn.key for turn in turns if turn.again], again=True)
 
     async def take_up_forgotten(self) -> None:
         """Have deliveries sent that are overdue: one whose workflow runs is none the wiser."""

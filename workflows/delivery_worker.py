@@ -17,6 +17,7 @@ from storage.sealing import Sealer
 from workflows.activities.deliveries import DeliveryAttempts, DeliveryWriting
 from workflows.config import WorkerSettings
 from workflows.delivery_contracts import WEBHOOK_DELIVERIES_QUEUE
+from workflows.delivery_line import DeliveryLine
 from workflows.delivery_relay import DeliveryRelay
 from workflows.delivery_replay import DeliveryReplayWorkflow
 from workflows.delivery_starts import DeliveryStarts
@@ -75,7 +76,7 @@ async def open_deliveries(settings: WorkerSettings) -> AsyncGenerator[DeliveryPa
 
 
 def delivery_workers(client: Client, parts: DeliveryParts, options: Mapping[str, Any]) -> Sequence[Running]:
-    """The worker of the queue and the relay that feeds it, not running yet."""
+    """The worker of the queue and what feeds it, not running yet."""
     writing = parts.writing(client)
     told: dict[str, Any] = {"max_concurrent_activities": _MAX_ATTEMPTS, **options}
     worker = Worker(
@@ -85,5 +86,6 @@ def delivery_workers(client: Client, parts: DeliveryParts, options: Mapping[str,
         activities=[parts.attempts.attempt_delivery, writing.replay_page, writing.replay_done],
         **told,
     )
-    relay = DeliveryRelay(parts.writer, parts.events, DeliveryStarts(client), now=lambda: datetime.now(UTC))
-    return (worker, relay)
+    starts = DeliveryStarts(client)
+    relay = DeliveryRelay(parts.writer, parts.events, starts, now=lambda: datetime.now(UTC))
+    return (worker, relay, DeliveryLine(parts.writer, starts))

@@ -14,7 +14,7 @@ select pg_advisory_xact_lock(hashtextextended($1::text, 0));
 -- name: delivery_add
 -- Write a delivery unless it is there: made when it is first written, whenever the event was. It goes to the endpoint's
 -- door if fewer than $9 stand there and nobody stands in line, or else into the line.
-with place as (
+with place as materialized (
     select $7::boolean as wanted,
         not exists (select from webhook_deliveries where integration_id = $3 and in_line_since is not null)
         and $9 > (

@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from random import Random
 from time import perf_counter
+from typing import Final
 from uuid import UUID
 
 from tests.fakes.delivery_world import DeliveryWorld
 from tests.fakes.processing_world import until
 from workflows.delivery_signing import message_id
 
-_PATIENCE_SECONDS = 120.0
+_PATIENCE_SECONDS: Final = 120.0
+SEED: Final = 20
 
 
 async def first_attempts(
     world: DeliveryWorld, names: Sequence[str], *, organization_id: str, per_second: float, heard: Mapping[str, float]
 ) -> Sequence[float]:
-    """Seconds for each call of these names, which end at that pace.
+    """Seconds for each call of these names, which end at that pace on average: in step with nothing that has a beat.
 
     `heard` is when the endpoint got each message first, by its id (`perf_counter`); whoever plays it fills it in.
     """
@@ -27,10 +30,11 @@ async def first_attempts(
         began[name] = perf_counter()
         await world.enqueue(name, organization_id=organization_id)
 
+    arrivals = Random(SEED)
     async with asyncio.TaskGroup() as group:
         for name in names:
             group.create_task(enqueue(name))
-            await asyncio.sleep(1 / per_second)
+            await asyncio.sleep(arrivals.expovariate(per_second))
 
     async def all_heard() -> bool:
         return len(heard) == len(names)
