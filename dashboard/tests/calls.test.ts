@@ -8,6 +8,7 @@ import { rowsOf } from "../src/calls/rows.ts";
 import { applied, EMPTY_BOARD } from "../src/live/board.ts";
 import { FIRST_LINK, heardFrame, livenessOf, lost } from "../src/live/link.ts";
 import { overAfter } from "../src/live/store.ts";
+import { recentlyEnded } from "../src/table/ended-tray.tsx";
 import type { BoardCall, LiveFrame, LiveIncident } from "../src/live/protocol.ts";
 
 const NOW = Date.parse("2026-03-01T12:00:00.000Z");
@@ -84,6 +85,12 @@ test("the last hour counts most at once in each minute, by ends and not by sampl
   expect(hour.live).toHaveLength(MINUTES);
   expect(hour.live.slice(-4)).toEqual([0, 2, 1, 1]);
   expect(hour.ended.reduce((a, b) => a + b)).toBe(1);
+});
+
+test("a call that just ended is in sight beside any number whose provider's clock runs ahead", () => {
+  const ahead = Array.from({ length: 20 }, (_, n) => call(`ahead-${n}`, { status: "ended", ended_at: at(-300 - n), evidence_at: at(30) }));
+  const just = call("just", { status: "ended", ended_at: at(2), evidence_at: at(1) });
+  expect(recentlyEnded([...ahead, just], NOW).fresh[0]?.call_id).toBe("just");
 });
 
 test("evidence is confirmed for a minute, and unconfirmed once the provider knew nothing", () => {

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 
+import pytest
+
 from serve.live.board import LiveBoard
 from tests.chaos.ledger import Ledger
 from tests.chaos.traffic import Traffic
@@ -93,6 +95,7 @@ def test_an_emptied_cache_is_rebuilt(stack: RunningStack, product: Product) -> N
     board_equals_rest(product)
 
 
+@pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="belongs to make chaos; test_stack kills all there is")
 def test_a_cluster_that_died_comes_back_with_everything(stack: RunningStack, product: Product) -> None:
     ray = stack.pid("Ray")
     with Traffic(stack, product, seed=404, pause=0.3) as traffic:

@@ -100,7 +100,7 @@ async def test_a_supervisor_is_alarmed_has_something_said_and_ends_the_call(
         await expect(page.locator("#call .pill")).to_have_text("ended", timeout=PATIENCE_MS)
         # Its report follows later, and changes what is there.
         ended = page.locator(f'#ended li[data-call="{call_id}"]')
-        await expect(ended).to_contain_text("manually canceled")
+        await expect(ended).to_contain_text("manually canceled", timeout=PATIENCE_MS)
         await expect(ended.locator(".report")).to_have_text("processed", timeout=PATIENCE_MS)
         await expect(ended).to_contain_text("lasted")
         await expect(alarm).to_have_attribute("data-over", "true")

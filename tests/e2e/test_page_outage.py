@@ -78,7 +78,7 @@ def is_refused(call: dict[str, Any]) -> bool:
 
 
 def state_of(call: dict[str, Any]) -> str:
-    return re.sub(r"[-_]", " ", call["status"])
+    return re.sub(r"[-_:]", " ", call["admission"] if is_refused(call) else call["status"])
 
 
 def caller_of(call: dict[str, Any]) -> str:

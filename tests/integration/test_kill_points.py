@@ -38,8 +38,8 @@ A_LONG_TALK = f"AI: Hello.\nUser: {PLANTED_WORDS} " + "says so, " * 60_000
 PATIENCE_SECONDS = 120
 """A wait ends as soon as what it waits for holds: on a busy machine anything may take its time."""
 IS_LONG = "CHAOS_KILLS" in os.environ
-EVERY = 1 if IS_LONG else 3
-"""`make chaos` takes every point, `make test` one of three, of what is about one call or one organization."""
+EVERY = 1 if IS_LONG else 4
+"""`make chaos` takes every point, `make test` one of four, of what is about one call or one organization."""
 
 
 @pytest.fixture(scope="module")

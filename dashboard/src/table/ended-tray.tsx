@@ -8,11 +8,14 @@ import type { BoardCall } from "../live/protocol.ts";
 const SHOWN_MS = 60_000;
 const SHOWN = 12;
 
+// A provider's clock that runs ahead tells of an end that is yet to come: it was no later than what was heard of it.
+const overAt = (call: BoardCall): number => Math.min(Date.parse(endedAt(call)), Date.parse(call.evidence_at));
+
 /** Calls ended or reported within the last minute, the newest first. At rest the last few ended ones stay in sight. */
 export function recentlyEnded(calls: Iterable<BoardCall>, now: number): { fresh: BoardCall[]; older: BoardCall[] } {
   const ended = [...calls].filter((call) => call.status === "ended");
-  ended.sort((a, b) => (endedAt(a) < endedAt(b) ? 1 : -1));
-  const isFresh = (call: BoardCall): boolean => now - Date.parse(endedAt(call)) < SHOWN_MS || now - Date.parse(call.evidence_at) < SHOWN_MS;
+  ended.sort((a, b) => overAt(b) - overAt(a));
+  const isFresh = (call: BoardCall): boolean => now - Date.parse(call.evidence_at) < SHOWN_MS;
   return { fresh: ended.filter(isFresh).slice(0, SHOWN), older: ended.filter((call) => !isFresh(call)).slice(0, SHOWN) };
 }
 

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -243,15 +244,16 @@ async def test_a_ticket_opens_once_and_only_its_organization(
     assert stranger.organization_id != tenant.organization_id
 
 
-async def test_who_am_i(client: Client, tenant: Tenant) -> None:
+async def test_who_am_i(client: Client, pool: Pool, tenant: Tenant) -> None:
     told = (await client.get("/v1/session", headers=tenant.credential)).json()
+    zone = await pool.fetchval("select time_zone from organizations where id = $1", UUID(tenant.organization_id))
     permitted = {
         "organization_id": tenant.organization_id,
         "name": "One",
         "role": "owner",
         "scopes": sorted(API_SCOPES),
     }
-    assert told == {**permitted, "user": None, "organizations": [permitted]}
+    assert told == {**permitted, "user": None, "organizations": [{**permitted, "time_zone": zone}]}
 
 
 @pytest.fixture
