@@ -109,7 +109,7 @@ def _figures(alone: Latencies, beside: Latencies) -> list[Figure]:
         figures += [
             Figure(name=f"commit → first attempt, alone p{percentile}", unit="ms", value=before),
             Figure(name=f"beside the noisy one p{percentile}", unit="ms", value=after),
-            Figure(name=f"factor p{percentile}", unit="", value=after / before, budget=2.0),
+            Figure(name=f"factor p{percentile}", unit="times", value=after / before, budget=2.0),
         ]
     return figures
 

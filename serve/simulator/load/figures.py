@@ -120,7 +120,7 @@ def print_figures(
 def _value(value: float | None, unit: str) -> str:
     if value is None:
         return "nothing measured"
-    return f"{value:,.0f} {unit}" if unit != "ms" else f"{value:,.2f} {unit}"
+    return f"{value:,.0f} {unit}" if unit not in {"ms", "times"} else f"{value:,.2f} {unit}"
 
 
 def _budget(figure: Figure) -> str:
