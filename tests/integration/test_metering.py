@@ -295,7 +295,7 @@ async def _is_put_off(world: MeterWorld) -> bool:
 
 async def handle_result(env: WorkflowEnvironment, world: MeterWorld) -> None:
     async def done() -> bool:
-        await env.sleep(60)
+        await env.sleep(600)
         return await world.statuses() == ["sent"] * 31
 
     await until(done)
