@@ -2,7 +2,8 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,7 @@ from storage.api_keys import KEY_SUBJECT, ApiKeys
 from storage.members import Membership, memberships_of
 from storage.postgres import Pool, acquired
 from storage.principals import Principal
-from storage.provisioning import organization_exists
+from storage.provisioning import deleted_among, organization_exists
 from storage.sessions import Holder, Session, Sessions
 from storage.tickets import Standing
 
@@ -108,6 +109,11 @@ class Identification:
         """Whether there is one of that id, and it was not deleted."""
         async with acquired(self._pool) as connection:
             return await organization_exists(connection, organization_id)
+
+    async def deleted_among(self, organization_ids: Collection[str]) -> AbstractSet[str]:
+        """Those of these organizations that there are not, or that were deleted."""
+        async with acquired(self._pool) as connection:
+            return await deleted_among(connection, organization_ids)
 
     async def within(self, identity: Identity, organization_id: str) -> Principal | None:
         """What `identity` may do in an organization; None alike for a foreign one and one that does not exist."""

@@ -1,6 +1,7 @@
 """What an organization needs before its first call: itself, its webhook secret, assistants and numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,12 @@ async def add_organization(
 async def organization_exists(connection: Connection, organization_id: str) -> bool:
     """Whether there is such an organization, and it was not deleted."""
     return bool(await connection.fetchval(statement("organization_exists"), UUID(organization_id)))
+
+
+async def deleted_among(connection: Connection, organization_ids: Collection[str]) -> AbstractSet[str]:
+    """Those of these organizations that there are not, or that were deleted."""
+    asked = [UUID(each) for each in organization_ids]
+    return {str(row["id"]) for row in await connection.fetch(statement("deleted_among"), asked)}
 
 
 async def put_member(connection: Connection, *, organization_id: str, user_id: str, email: str, role: str) -> None:

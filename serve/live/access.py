@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import Enum
-from math import inf
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -71,18 +71,17 @@ class Refusal(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class Admission:
-    """By what a socket was let in, and when (on the clock of `now`) that is looked at again."""
+    """By what a socket was let in, and when (on the clock of `now`) that was looked at and is again."""
 
     organization_id: str
     by: Standing | str
     """What a ticket was issued by, or an API key or access token itself."""
+    looked_at: float
     until: float
     subject: str
     """Whose credential it is."""
     encoding: Encoding
     """What it is let in to."""
-    again_at: float = inf
-    """When it is looked at again besides, because credentials of its organization were changed."""
 
 
 class Access:
@@ -110,7 +109,12 @@ class Access:
         if isinstance(by, Standing) and by.is_for_a_wallboard:
             encoding = Encoding.WALLBOARD
         admission = Admission(
-            organization_id=target.organization_id, by=by, until=now, subject=subject, encoding=encoding
+            organization_id=target.organization_id,
+            by=by,
+            looked_at=now,
+            until=now,
+            subject=subject,
+            encoding=encoding,
         )
         try:
             refusal = await self._judge(admission, now)
@@ -131,6 +135,10 @@ class Access:
         if refusal is Refusal.EXPIRED and not await self._credentials.is_organization(admission.organization_id):
             return Refusal.NOT_PERMITTED
         return refusal
+
+    async def deleted_among(self, organization_ids: Collection[str]) -> AbstractSet[str]:
+        """Those of these organizations that are none (any more). Raises UnavailableError."""
+        return await self._credentials.deleted_among(organization_ids)
 
     async def _judge(self, admission: Admission, now: float) -> Refusal | None:
         identity = await self._credentials.present(admission.by)

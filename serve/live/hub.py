@@ -5,7 +5,6 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from math import inf
 from typing import Final, cast
 
 import structlog
@@ -17,15 +16,14 @@ from websockets.typing import Origin
 from actors.domain.json_types import JSON
 from actors.ports import UnavailableError
 from actors.watches import RENEW_SECONDS
-from serve.identity import MEMBERSHIP_SECONDS
 from serve.live.access import Access, Admission, Refusal, Target, target_of
 from serve.live.channel import Channel
+from serve.live.looks import Looks
 from serve.live.pace import Pace
 from serve.live.peer import Peer
 from serve.live.ports import Boards, Changes, Feed, Names, PresenceBook
 from serve.live.presence import Presence
 from serve.live.wallboard import Wallboard
-from storage.api_keys import CACHE_SECONDS
 
 log = structlog.get_logger(__name__)
 
@@ -35,10 +33,6 @@ SEND_BUFFER_BYTES: Final = 256 * 1024
 OPEN_SECONDS: Final = 5.0
 PING_SECONDS: Final = 20.0
 CREDENTIAL_SECONDS: Final = 5.0
-CHANGES_SECONDS: Final = 2.0
-"""How often it is asked whose credentials were changed."""
-BELIEVED_SECONDS: Final = max(CACHE_SECONDS, MEMBERSHIP_SECONDS)
-"""After a change an answer of before may be given for so long, and a look is worth nothing until then."""
 CHECK_SECONDS: Final = 1.0
 DRAIN_PEERS: Final = 200
 DRAIN_PAUSE_SECONDS: Final = 0.1
@@ -65,7 +59,8 @@ class LiveHub:
     1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
     again and again, whose boards are looked at; it must not block. With `presence` sockets are told who else is there,
     by the `names` their organization has for them. `wallboard_secret` names alarms on wallboards: the same at all hubs.
-    With `changes` a credential that was ended closes its sockets within ten seconds, else within a minute or so.
+    Deleting an organization closes its sockets within ten seconds; so does ending a credential, with `changes`, else
+    within a minute or so.
     """
 
     def __init__(
@@ -89,11 +84,9 @@ class LiveHub:
         self._wallboard_secret = wallboard_secret
         self._watched_at = 0.0
         self._presence = Presence(presence, names or _no_names, self._tell) if presence is not None else None
-        self._changes = changes
-        self._changed: dict[str, float] = {}
-        """Whose credentials were changed just now, and from when on that shows."""
         self._pace = Pace(options.accepts_per_second)
         self._channels: dict[str, Channel] = {}
+        self._looks = Looks(changes, access.deleted_among, lambda: list(self._channels))
         self._peers: dict[Peer, Admission] = {}
         self._renewing: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -104,11 +97,10 @@ class LiveHub:
         """Listen. Several hubs may listen on one port; the kernel shares the sockets out."""
         listener = socket.create_server((self._options.host, self._options.port), reuse_port=True, backlog=1024)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)  # inherited by its sockets
-        self._tasks = [asyncio.create_task(self._feed.run()), asyncio.create_task(self._check_peers())]
+        running = (self._feed.run(), self._check_peers(), self._looks.run())
+        self._tasks = [asyncio.create_task(each) for each in running]
         if self._presence is not None:
             self._tasks.append(asyncio.create_task(self._presence.run()))
-        if self._changes is not None:
-            self._tasks.append(asyncio.create_task(self._hear(self._changes)))
         self._server = await serve(
             self._handle,
             sock=listener,
@@ -203,7 +195,6 @@ class LiveHub:
             if self._presence is not None and (told := self._presence.frame(target.organization_id)) is not None:
                 channel.tell(told)
         self._peers[peer] = admission
-        admission.again_at = self._changed.get(target.organization_id, inf)
         peer.encoding = admission.encoding
         channel.join(peer, target.after, "gap" if target.resumes else "first")
         subject = admission.subject
@@ -239,29 +230,13 @@ class LiveHub:
                 for organization_id in self._channels:
                     self._watch(organization_id)
             for peer, admission in self._peers.items():
-                if min(admission.until, admission.again_at) > now:
+                changed = self._looks.are_due(admission.organization_id, admission.looked_at, now)
+                if admission.until > now and not changed:
                     continue
-                admission.until = now + CREDENTIAL_SECONDS  # for when it cannot be told now
-                admission.again_at = inf
+                admission.looked_at, admission.until = now, now + CREDENTIAL_SECONDS  # if it cannot be told now
                 renewing = asyncio.create_task(self._renew(peer, admission))
                 self._renewing.add(renewing)
                 renewing.add_done_callback(self._renewing.discard)
-
-    async def _hear(self, changes: Changes) -> None:
-        position, loop = changes.begin(), asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(CHANGES_SECONDS)
-            try:
-                position, organizations = await changes.since(position)
-            except UnavailableError as away:
-                log.info("changed credentials are not heard of", reason=str(away))
-                continue
-            shows_at = loop.time() + BELIEVED_SECONDS
-            self._changed = {each: at for each, at in self._changed.items() if at > loop.time()}
-            self._changed |= dict.fromkeys(organizations, shows_at)
-            for admission in self._peers.values():
-                if admission.organization_id in organizations:
-                    admission.again_at = shows_at
 
     async def _renew(self, peer: Peer, admission: Admission) -> None:
         try:

@@ -1,6 +1,6 @@
 """What the hub needs of the rest, as protocols."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Protocol, TypeAlias
 
@@ -84,3 +84,7 @@ class Credentials(Protocol):
     async def within(self, identity: Identity, organization_id: str) -> Principal | None: ...
 
     async def is_organization(self, organization_id: str) -> bool: ...
+
+    async def deleted_among(self, organization_ids: Collection[str]) -> AbstractSet[str]:
+        """Those of these organizations that are none (any more)."""
+        ...

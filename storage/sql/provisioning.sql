@@ -9,6 +9,11 @@ returning true;
 -- Whether an organization exists and was not deleted.
 select exists (select from organizations where id = $1 and deleted_at is null);
 
+-- name: deleted_among
+-- Those of some organizations that do not exist, or were deleted.
+select asked.id from unnest($1::uuid[]) as asked (id)
+where not exists (select from organizations where organizations.id = asked.id and deleted_at is null);
+
 -- name: put_webhook_secret
 -- Keep a sealed webhook secret under its own id, in place of what had that id.
 insert into webhook_secrets (id, organization_id, provider, sealed)

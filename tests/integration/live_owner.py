@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import lru_cache
@@ -143,6 +144,9 @@ class Credentials:
 
     async def is_organization(self, organization_id: str) -> bool:
         return organization_id not in self.gone
+
+    async def deleted_among(self, organization_ids: Collection[str]) -> AbstractSet[str]:
+        return self.gone & set(organization_ids)
 
 
 def holder(organization_id: str, *scopes: str, subject: str = "key:test", expires_at: int | None = None) -> Identity:

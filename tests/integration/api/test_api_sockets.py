@@ -70,6 +70,15 @@ async def hub(redis_client: Redis, services: Services, owners: Owners) -> AsyncI
         await hub.stop()
 
 
+@pytest.fixture
+def swiftly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes this quick is not what makes it happen: sockets are looked at every minute and after a change."""
+    monkeypatch.setattr("serve.live.looks.HEARD_SECONDS", 0.05)
+    for believed in ("serve.live.looks.BELIEVED_SECONDS", "storage.api_keys.CACHE_SECONDS"):
+        monkeypatch.setattr(believed, 0.05)
+    monkeypatch.setattr("serve.identity.MEMBERSHIP_SECONDS", 0.05)
+
+
 def listen(hub: LiveHub, organization_id: str, headers: Headers, query: str = "") -> connect:
     url = f"ws://127.0.0.1:{hub.port}/live/{organization_id}{query}"
     return connect(url, additional_headers=headers, max_size=None, proxy=None)
@@ -233,6 +242,58 @@ async def test_a_tickets_socket_ends_when_what_it_was_issued_by_does(  # noqa: P
     assert sockets["token that holds"].close_code is None
     for socket in sockets.values():
         await socket.close()
+
+
+@pytest.mark.usefixtures("swiftly")
+async def test_logging_out_closes_the_sessions_sockets_alone(
+    hub: LiveHub, client: httpx.AsyncClient, pool: Pool, tenant: Tenant, credentials: dict[str, Headers]
+) -> None:
+    """A person's, whose organizations the membership tells, and a login link's: before the minute's look is due."""
+    key = bearer(await add_key(pool, tenant, "live:read"))
+    opened = {"session": credentials["session"], "link session": credentials["link session"], "key": key}
+    sockets = {
+        name: await listen(hub, tenant.organization_id, {}, f"?ticket={await ticket(client, tenant, headers)}")
+        for name, headers in opened.items()
+    }
+    for socket in sockets.values():
+        await frame(socket, "snapshot")
+    for name in ("session", "link session"):
+        client.cookies.clear()
+        assert (await client.post("/logout", headers=credentials[name])).status_code == 204
+        async with asyncio.timeout(20):
+            await sockets[name].wait_closed()
+        assert sockets[name].close_code == 4001, name
+    # Looked at as they were, and what it came by holds.
+    assert sockets["key"].close_code is None
+    await sockets["key"].close()
+
+
+@pytest.mark.usefixtures("swiftly")
+async def test_deleting_an_organization_closes_its_sockets_alone(  # noqa: PLR0917  # fixtures
+    hub: LiveHub,
+    client: httpx.AsyncClient,
+    pool: Pool,
+    tenant: Tenant,
+    stranger: Tenant,
+    credentials: dict[str, Headers],
+) -> None:
+    """However it was deleted, by a look at Postgres: nobody tells the hub."""
+    place = tenant.organization_id
+    sockets = {
+        "key": await listen(hub, place, tenant.credential),
+        "owner": await listen(hub, place, credentials["owner elsewhere"]),
+        "session": await listen(hub, place, {}, f"?ticket={await ticket(client, tenant, credentials['session'])}"),
+        "link": await listen(hub, place, {}, f"?ticket={await ticket(client, tenant, credentials['link session'])}"),
+    }
+    async with listen(hub, stranger.organization_id, stranger.credential) as other:
+        for socket in (*sockets.values(), other):
+            await frame(socket, "snapshot")
+        await pool.execute("update organizations set deleted_at = now() where id = $1", UUID(place))
+        for name, socket in sockets.items():
+            async with asyncio.timeout(20):
+                await socket.wait_closed()
+            assert socket.close_code == 4503, name
+        assert other.close_code is None
 
 
 async def test_a_tickets_socket_lasts_no_longer_than_the_token_that_asked_for_it(

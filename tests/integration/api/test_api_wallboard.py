@@ -9,25 +9,19 @@ from fastapi import FastAPI
 
 from serve.auth import GuardedRoute
 from serve.live.access import ADMISSION_SECONDS
-from serve.live.hub import BELIEVED_SECONDS, CHANGES_SECONDS, CHECK_SECONDS, LiveHub
+from serve.live.hub import CHECK_SECONDS, LiveHub
+from serve.live.looks import BELIEVED_SECONDS, HEARD_SECONDS
 from serve.openapi import openapi_document
 from storage.postgres import Pool
 from tests.integration.api.conftest import Tenant
 from tests.integration.api.test_api_access import UNKNOWN, assert_problem, bearer
 from tests.integration.api.test_api_permissions import routes_of
-from tests.integration.api.test_api_sockets import Owners, hub, listen, owners, redis_client, ticket
+from tests.integration.api.test_api_sockets import Owners, hub, listen, owners, redis_client, swiftly, ticket
 from tests.integration.live_owner import frame
 
-__all__ = ["hub", "owners", "redis_client"]
+__all__ = ["hub", "owners", "redis_client", "swiftly"]
 
 Client = httpx.AsyncClient
-
-
-@pytest.fixture(autouse=True)
-def swiftly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What makes this quick is not what makes it happen: sockets are looked at every minute and after a change."""
-    monkeypatch.setattr("serve.live.hub.CHANGES_SECONDS", 0.05)
-    monkeypatch.setattr("serve.live.hub.BELIEVED_SECONDS", 0.05)
 
 
 async def made(client: Client, tenant: Tenant) -> dict[str, str]:
@@ -60,6 +54,7 @@ async def test_it_opens_no_other_route(api: FastAPI, client: Client, tenant: Ten
         assert_problem(await client.request(method, place, headers=headers), 403, "forbidden")
 
 
+@pytest.mark.usefixtures("swiftly")
 async def test_it_is_shown_figures_until_it_is_revoked(  # noqa: PLR0917  # fixtures
     hub: LiveHub,  # the fixture
     owners: Owners,
@@ -68,7 +63,7 @@ async def test_it_is_shown_figures_until_it_is_revoked(  # noqa: PLR0917  # fixt
     tenant: Tenant,
     stranger: Tenant,
 ) -> None:
-    assert CHANGES_SECONDS + BELIEVED_SECONDS + CHECK_SECONDS < 10 < ADMISSION_SECONDS
+    assert HEARD_SECONDS + BELIEVED_SECONDS + CHECK_SECONDS < 10 < ADMISSION_SECONDS
     key = await made(client, tenant)
     headers = bearer(key["api_key"])
     opened = f"?ticket={await ticket(client, tenant, headers)}"
