@@ -1,29 +1,21 @@
 """The date range of a page of calls, and the cursor that leads to the next one."""
 
-import base64
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
 from typing import Final, Self
 from uuid import UUID
 
 from serve.call_schemas import SaidPart
-from serve.errors import InvalidParameterError, MalformedRequestError
-from storage.call_filter import CallFilter, Position
+from serve.cursors import Cursor
+from serve.errors import InvalidParameterError
+from storage.call_filter import Position
 from storage.calls import Row
 
 DEFAULT_RANGE: Final = timedelta(days=7)
 LONGEST_RANGE: Final = timedelta(days=93)
 _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-# version, from, to, created_at (microseconds), row id, digest of what the cursor belongs to
-_LAYOUT: Final = struct.Struct(">Bqqq16s16s")
-_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,34 +50,29 @@ class DateRange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
-    """Where the next page begins. Belongs to one organization and one filter; holds no secret, so it is not signed."""
+class CallCursor(Cursor):
+    """The last call of a page, with the range it is of."""
 
-    dates: DateRange
-    position: Position
-
-    def encode(self, organization_id: str, only: CallFilter) -> str:
-        packed = _LAYOUT.pack(
-            _VERSION,
-            *(_micros(at) for at in (self.dates.since, self.dates.until, self.position.created_at)),
-            self.position.row_id.bytes,
-            _owner(organization_id, only),
-        )
-        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+    since: datetime
+    until: datetime
+    created_at: datetime
+    row_id: UUID
 
     @classmethod
-    def decode(cls, text: str, organization_id: str, only: CallFilter) -> Self:
-        """The cursor a text stands for. Raises MalformedRequestError unless it was made for just this query."""
-        try:
-            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            version, since, until, created_at, row_id, owner = _LAYOUT.unpack(packed)
-            dates = DateRange.bounded(_moment(since), _moment(until))
-            position = Position(created_at=_moment(created_at), row_id=UUID(bytes=row_id))
-        except (ValueError, struct.error, OverflowError, InvalidParameterError) as malformed:
-            raise _not_of_this_list() from malformed
-        if version != _VERSION or owner != _owner(organization_id, only):
-            raise _not_of_this_list()
-        return cls(dates=dates, position=position)
+    def at(cls, dates: DateRange, position: Position) -> Self:
+        return cls(since=dates.since, until=dates.until, created_at=position.created_at, row_id=position.row_id)
+
+    @property
+    def dates(self) -> DateRange:
+        """Raises InvalidParameterError, but not of a cursor that was read."""
+        return DateRange.bounded(self.since, self.until)
+
+    @property
+    def position(self) -> Position:
+        return Position(created_at=self.created_at, row_id=self.row_id)
+
+    def check(self) -> None:
+        DateRange.bounded(self.since, self.until)
 
 
 def position_after(rows: Sequence[Row]) -> Position:
@@ -106,22 +93,5 @@ def said_parts(marked: str) -> list[list[SaidPart]]:
     return fragments
 
 
-def _owner(organization_id: str, only: CallFilter) -> bytes:
-    told = repr((organization_id, only))
-    return blake2b(told.encode(errors="surrogatepass"), digest_size=16).digest()
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + micros * _MICROSECOND
-
-
 def _refused(name: str, detail: str) -> InvalidParameterError:
     return InvalidParameterError(detail, [{"at": f"query.{name}", "detail": detail}])
-
-
-def _not_of_this_list() -> MalformedRequestError:
-    return MalformedRequestError("The cursor is not one of this list; begin again without it.")

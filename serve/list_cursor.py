@@ -1,17 +1,14 @@
 """Where the next page of a list begins: newest first, an id deciding between equal times."""
 
-import base64
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from hashlib import blake2b
-from typing import Annotated, Any, Final, Self, TypeAlias
+from datetime import datetime
+from typing import Annotated, Any, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import Query
 
-from serve.errors import MalformedRequestError
+from serve.cursors import Cursor, not_of_this_list
 from storage.calls import Row
 from storage.tenant_rows import TenantRows
 
@@ -21,37 +18,15 @@ CursorText: TypeAlias = Annotated[
 LONGEST_PAGE: Final = 200
 Limit: TypeAlias = Annotated[int, Query(alias="limit", ge=1, le=LONGEST_PAGE)]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-# version, created_at (microseconds), id, digest of what the cursor belongs to
-_LAYOUT: Final = struct.Struct(">Bq16s16s")
-_VERSION: Final = 1
 _LARGEST_NUMBER: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListCursor:
-    """The last row of a page. `owner` of its list: organization, name and filters. Holds no secret."""
+class ListCursor(Cursor):
+    """The last row of a page."""
 
     created_at: datetime
     row_id: UUID
-
-    def encode(self, *owner: object) -> str:
-        packed = _LAYOUT.pack(_VERSION, (self.created_at - _EPOCH) // _MICROSECOND, self.row_id.bytes, _digest(owner))
-        return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-    @classmethod
-    def decode(cls, text: str, *owner: object) -> Self:
-        """The cursor a text stands for. Raises MalformedRequestError unless it was made for just this list."""
-        try:
-            packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            version, micros, row_id, told = _LAYOUT.unpack(packed)
-            created_at = _EPOCH + micros * _MICROSECOND
-        except (ValueError, struct.error, OverflowError) as malformed:
-            raise _not_of_this_list() from malformed
-        if version != _VERSION or told != _digest(owner):
-            raise _not_of_this_list()
-        return cls(created_at=created_at, row_id=UUID(bytes=row_id))
 
 
 def after(text: str | None, *owner: object) -> tuple[datetime | None, UUID | None]:
@@ -66,7 +41,7 @@ def after_numbered(text: str | None, *owner: object) -> tuple[datetime | None, i
     """As `after`, of a list whose rows are counted: their numbers stand in the place of ids."""
     at, row_id = after(text, *owner)
     if row_id is not None and row_id.int > _LARGEST_NUMBER:
-        raise _not_of_this_list()
+        raise not_of_this_list()
     return at, row_id.int if row_id is not None else None
 
 
@@ -85,11 +60,3 @@ async def read_page(
     """A page out of a statement that takes the place to begin after, `arguments` and how many. Raises as `after`."""
     told = await rows.all(name, *after(cursor, *owner), *arguments, limit + 1)
     return page_of(told, limit, *owner)
-
-
-def _digest(owner: tuple[object, ...]) -> bytes:
-    return blake2b(repr(owner).encode(errors="surrogatepass"), digest_size=16).digest()
-
-
-def _not_of_this_list() -> MalformedRequestError:
-    return MalformedRequestError("The cursor is not one of this list; begin again without it.")

@@ -1,13 +1,29 @@
-"""What the REST API shows of the ledger's entries."""
+"""What the REST API shows of the ledger's entries, and where a page of them ends."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal, Self, TypeAlias
 
+from fastapi import Query
 from pydantic import Field
 
-from serve.entry_cursor import EntryCursor
+from serve.cursors import Cursor
 from serve.schemas import Schema, Timestamp
 from storage.calls import Row
+
+EntryCursorText: TypeAlias = Annotated[
+    str | None, Query(alias="cursor", max_length=4_000, description="`next_cursor` of the page before.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryCursor(Cursor):
+    """The last entry of a page."""
+
+    charged_at: datetime
+    entry: int
+    call_id: str
 
 
 class UsageEntry(Schema):

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query
 
 from serve.auth import Caller, GuardedRoute, permits
-from serve.call_pages import Cursor, DateRange, position_after, said_parts
+from serve.call_pages import CallCursor, DateRange, position_after, said_parts
 from serve.call_query import CallPageQuery
 from serve.call_schemas import CallDetail, CallList, CallPage, CallSummary
 from serve.errors import NotFoundError
@@ -49,7 +49,7 @@ async def list_calls(
         dates = DateRange.asked(query.since, query.until, now=services.now())
         position = dates.start
     else:
-        held = Cursor.decode(query.cursor, organization_id, only)
+        held = CallCursor.decode(query.cursor, organization_id, only)
         dates, position = held.dates, held.position
     async with services.reading(caller) as reads:
         if only.words is not None:
@@ -63,7 +63,7 @@ async def list_calls(
             )
             rows, said = found[: query.limit], None
             after = position_after(rows) if len(found) > query.limit else None
-    following = Cursor(dates=dates, position=after).encode(organization_id, only) if after is not None else None
+    following = CallCursor.at(dates, after).encode(organization_id, only) if after is not None else None
     return CallPage.model_validate(
         {
             "calls": [CallSummary.of(row) for row in rows],

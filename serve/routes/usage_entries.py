@@ -17,11 +17,10 @@ from serve.auth import Caller, GuardedRoute, permits
 from serve.billing_schemas import GrantedMinutes, MinuteGrant
 from serve.cached_reads import CachedReads
 from serve.changes import Asked, Made, found
-from serve.entry_cursor import EntryCursor, EntryCursorText
 from serve.list_cursor import Limit
 from serve.local_day import CalendarDate
 from serve.services import Given, Services
-from serve.usage_entry_schemas import UsageEntryPage
+from serve.usage_entry_schemas import EntryCursor, EntryCursorText, UsageEntryPage
 from serve.usage_periods import billing_period
 from storage import cache_keys
 from storage.principals import Principal

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serve.call_pages import LONGEST_RANGE, Cursor, DateRange
+from serve.call_pages import LONGEST_RANGE, CallCursor, DateRange
 from serve.errors import InvalidParameterError, MalformedRequestError
 from serve.local_day import local_day
 from serve.routes.recordings import ByteRange
@@ -28,25 +28,25 @@ def test_a_cursor_reads_back_exactly(
     *, since: datetime, length: timedelta, created_at: datetime, row_id: UUID, only: CallFilter
 ) -> None:
     dates = DateRange(since=since, until=since + length)
-    cursor = Cursor(dates=dates, position=Position(created_at=created_at, row_id=row_id))
-    assert Cursor.decode(cursor.encode(ORGANIZATION, only), ORGANIZATION, only) == cursor
+    cursor = CallCursor.at(dates, Position(created_at=created_at, row_id=row_id))
+    assert CallCursor.decode(cursor.encode(ORGANIZATION, only), ORGANIZATION, only) == cursor
 
 
 @given(one=filters, other=filters)
 def test_a_cursor_serves_only_what_it_was_made_for(one: CallFilter, other: CallFilter) -> None:
     dates = DateRange.asked(None, None, now=NOW)
-    text = Cursor(dates=dates, position=dates.start).encode(ORGANIZATION, one)
+    text = CallCursor.at(dates, dates.start).encode(ORGANIZATION, one)
     with pytest.raises(MalformedRequestError):
-        Cursor.decode(text, str(uuid4()), one)
+        CallCursor.decode(text, str(uuid4()), one)
     if one != other:
         with pytest.raises(MalformedRequestError):
-            Cursor.decode(text, ORGANIZATION, other)
+            CallCursor.decode(text, ORGANIZATION, other)
 
 
 @given(st.text() | st.binary().map(bytes.hex))
 def test_any_other_text_is_no_cursor(text: str) -> None:
     with pytest.raises(MalformedRequestError):
-        Cursor.decode(text, ORGANIZATION, CallFilter())
+        CallCursor.decode(text, ORGANIZATION, CallFilter())
 
 
 @given(since=st.none() | moments, until=st.none() | moments)
