@@ -24,7 +24,7 @@ from serve.organization_schemas import Assistant, OrganizationView
 from serve.resource_schemas import AssistantView, PhoneNumberView, TemplateView
 from serve.services import Services
 from serve.usage_schemas import Account, Used, days_of
-from serve.usage_share_schemas import UsageShares
+from serve.usage_share_schemas import UsageShares, UsedByWhom
 from storage import cache_keys
 from storage.cache import Load
 from storage.cache_keys import CacheKey
@@ -174,34 +174,55 @@ class CachedReads:
 
     async def used(self, account: Account, period: Period) -> Used:
         """What the ledger holds of a period, at most a minute old."""
-        now = self._services.now()
-        first, last = days_of(period, account.time_zone, now)
 
         async def load() -> JSON:
-            async with self._services.reading(self._caller) as reads:
-                told = await UsageReader(reads.connection, self._organization_id).of_period(
-                    period,
-                    first=first,
-                    last=last,
-                    time_zone=account.time_zone,
-                    history=history_range(milliseconds(now), account.time_zone),
-                )
-            return Used.of(told, first=first, last=last, as_of=now).model_dump(mode="json")
+            return await self._read_period(account, period, with_shares=False)
 
-        return Used.model_validate(await self._get("used", cache_keys.usage(self._organization_id, first), load))
+        return UsedByWhom.model_validate(await self._get("used", self._period_key(account, period), load))
 
     async def shares(self, account: Account, period: Period) -> UsageShares:
-        """Whose the usage of a period is, at most a minute old."""
-        now = self._services.now()
-        first, _ = days_of(period, account.time_zone, now)
+        """Whose the usage of a period is, at most a minute old.
+
+        Of the moment of what `used` tells from now on: both are one copy, and whoever asks for the shares of a total
+        that was read without them has both read anew.
+        """
 
         async def load() -> JSON:
-            async with self._services.reading(self._caller) as reads:
-                total, shares = await UsageReader(reads.connection, self._organization_id).shares(period)
-            return UsageShares.of(account, period, total, shares, as_of=now).model_dump(mode="json")
+            return await self._read_period(account, period, with_shares=True)
 
-        key = cache_keys.usage_shares(self._organization_id, first)
-        return UsageShares.model_validate(await self._get("shares", key, load))
+        key = self._period_key(account, period)
+        for _ in range(2):
+            told = UsedByWhom.model_validate(await self._get("shares", key, load)).shares
+            if told is not None:
+                return told
+            await self._services.cache.invalidate(key)
+        # Others, who ask for the total alone, were there first both times.
+        told = UsedByWhom.model_validate(await load()).shares
+        if told is None:
+            raise AssertionError("a period was read with its shares")
+        return told
+
+    def _period_key(self, account: Account, period: Period) -> CacheKey:
+        first, _ = days_of(period, account.time_zone, self._services.now())
+        return cache_keys.usage(self._organization_id, first)
+
+    async def _read_period(self, account: Account, period: Period, *, with_shares: bool) -> JSON:
+        """A period as it is at one moment. Whose it is goes through all its calls, so it is read only if asked for."""
+        now = self._services.now()
+        first, last = days_of(period, account.time_zone, now)
+        async with self._services.reading(self._caller) as reads:
+            ledger = UsageReader(reads.connection, self._organization_id)
+            told = await ledger.of_period(
+                period,
+                first=first,
+                last=last,
+                time_zone=account.time_zone,
+                history=history_range(milliseconds(now), account.time_zone),
+            )
+            parts = await ledger.shares(period) if with_shares else None
+        used = Used.of(told, first=first, last=last, as_of=now)
+        shares = UsageShares.of(account, period, told.total, parts, as_of=now) if parts is not None else None
+        return UsedByWhom(**dict(used), shares=shares).model_dump(mode="json")
 
     async def _get(self, part: str, key: CacheKey, load: Load) -> JSON:
         begun = time.perf_counter()

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from actors.domain.billing_period import Period
 from serve.schemas import Schema, Timestamp
-from serve.usage_schemas import Account, minutes
+from serve.usage_schemas import Account, Used, minutes
 from storage.calls import Row
 from storage.times import moment
 from storage.usage_shares import Share, Shares
@@ -77,6 +77,12 @@ class UsageShares(Schema):
             by_assistant=by_assistant,
             by_number=by_number,
         )
+
+
+class UsedByWhom(Used):
+    """A period as it was read, with whose it is where that was asked for: of one moment, so the sums are equal."""
+
+    shares: UsageShares | None = None
 
 
 def _told(shares: Sequence[Share]) -> Sequence[tuple[Kind, Share]]:

@@ -73,14 +73,11 @@ def phone_numbers(organization_id: str) -> CacheKey:
 
 
 def usage(organization_id: str, period: date) -> CacheKey:
-    """What was used since the first day of a period. A copy of the ledger, so it expires; a new period is a new key."""
+    """What was used since the first day of a period, and perhaps by whom.
+
+    A copy of the ledger, so it expires; a new period is a new key.
+    """
     return CacheKey(text=f"org:{organization_id}:usage:{period.isoformat()}", family="usage", seconds=MINUTE_SECONDS)
-
-
-def usage_shares(organization_id: str, period: date) -> CacheKey:
-    """Whose the usage of a period is; beside `usage`, and as old at most."""
-    text = f"org:{organization_id}:usage:{period.isoformat()}:shares"
-    return CacheKey(text=text, family="usage_shares", seconds=MINUTE_SECONDS)
 
 
 def stats(organization_id: str, day: date) -> CacheKey:

@@ -56,13 +56,12 @@ class UsageReader:
         starts, ends = [moment(each.start) for each in periods], [moment(each.end) for each in periods]
         return await self._rows("usage_totals", starts, ends)
 
-    async def shares(self, period: Period) -> tuple[Row, Shares]:
-        """A period's sums, and whose they are."""
-        (total,) = await self._rows("usage_total", moment(period.start), moment(period.end))
+    async def shares(self, period: Period) -> Shares:
+        """Whose a period's sums are."""
         shares = Shares()
         for since, until in windows(period.start, period.end):
             shares.add(await self._rows("usage_shares", moment(since), moment(until)))
-        return total, shares
+        return shares
 
     async def _rows(self, name: str, *arguments: object) -> Sequence[Row]:
         return [dict(row) for row in await self._connection.fetch(statement(name), self._organization_id, *arguments)]

@@ -68,6 +68,8 @@ async def get_usage_shares(
 ) -> UsageShares:
     """Whose the usage of the billing period of a day is: by assistant and by number, out of the ledger's entries.
 
+    Of the moment `as_of`, which is also that of the period's usage from then on, for a minute at most.
+
     An assistant is known as soon as a webhook tells it, and what was used before goes over to it then.
     """
     reads = CachedReads(services, caller)

@@ -1,6 +1,6 @@
 /** Whose the usage of the period is: by assistant and by number, each with its share. */
 
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useEffect, useEffectEvent, useState } from "react";
 import { organizationPath } from "../api/client.ts";
 import { useResource } from "../api/resource.ts";
 import { saveFile } from "../board/save-file.ts";
@@ -19,8 +19,21 @@ export interface PeriodProps {
   isExpired: boolean;
 }
 
-export function SharesPanel({ organizationId, date, isExpired }: PeriodProps): ReactNode {
+export interface SharesProps extends PeriodProps {
+  /** The moment of the total that the page shows. */
+  totalOf: string;
+  reloadTotal: () => void;
+}
+
+export function SharesPanel({ organizationId, date, isExpired, totalOf, reloadTotal }: SharesProps): ReactNode {
   const shares = useResource<UsageShares>(organizationPath(organizationId, "usage", "shares"), { date }, isExpired);
+  const sharesOf = shares.data?.as_of;
+  // Asked for after the total, they may be of a later moment, and so is the total from then on. Once for each answer:
+  // while nothing keeps copies every answer has a moment of its own.
+  const meet = useEffectEvent(() => {
+    if (sharesOf !== undefined && sharesOf !== totalOf) reloadTotal();
+  });
+  useEffect(() => meet(), [sharesOf]);
   return (
     <section className="panel usage-part" aria-labelledby="shares-title" id="shares">
       <h2 id="shares-title">By assistant and number</h2>

@@ -48,7 +48,7 @@ export function UsagePage({ organization, isExpired }: PageProps): ReactNode {
             ))}
           </ul>
           <Limit usage={told} />
-          <SharesPanel organizationId={id} date={date} isExpired={isExpired} />
+          <SharesPanel organizationId={id} date={date} isExpired={isExpired} totalOf={told.as_of} reloadTotal={usage.reload} />
           <DaysPanel usage={told} />
           {may("organization:read") && <CapPanel organizationId={id} isExpired={isExpired} mayWrite={may("organization:write")} />}
           {may("billing:read") && <BillingPanel organizationId={id} isExpired={isExpired} mayPay={may("billing:write")} />}

@@ -40,9 +40,7 @@ def read(client: Client, tenant: Tenant, services: Services) -> Read:
     async def reading(what: str, **params: str) -> Any:
         first = datetime.fromisoformat(params["date"]) if "date" in params else NOW
         month, organization_id = first.date().replace(day=1), tenant.organization_id
-        await services.cache.invalidate(
-            cache_keys.usage(organization_id, month), cache_keys.usage_shares(organization_id, month)
-        )
+        await services.cache.invalidate(cache_keys.usage(organization_id, month))
         got = await client.get(f"{tenant.path}/usage{what}", params=params, headers=tenant.credential)
         assert got.status_code == 200, got.text
         return got.json() if got.headers["content-type"].startswith("application/json") else got.text
@@ -125,6 +123,25 @@ async def test_shares_add_up_to_the_period_whatever_comes_late(
         (None, 1, 12),
         (None, 1, 3),
     ]
+
+
+async def test_shares_and_the_total_are_one_copy(client: Client, world: BillingWorld, tenant: Tenant) -> None:
+    """Whatever is booked meanwhile, and whichever is asked for first."""
+
+    async def told(what: str) -> tuple[str, int]:
+        got = await client.get(f"{tenant.path}/usage{what}", headers=tenant.credential)
+        assert got.status_code == 200, got.text
+        return got.json()["as_of"], got.json()["used_seconds"]
+
+    await world.called("1", 60)
+    alone = await told("")
+    assert alone[1] == 60
+    await world.called("2", 30)
+    assert await told("") == alone, "a copy"
+    whose = await told("/shares")
+    assert whose[1] == 90
+    await world.called("3", 10)
+    assert await told("") == await told("/shares") == whose
 
 
 async def test_what_corrects_a_closed_period_is_the_next_ones_and_no_call_of_it(
