@@ -51,7 +51,7 @@ class UsageShares(Schema):
     used_minutes: float
     cost_micros: int
     archived_calls: int = Field(
-        description="Of the calls, those whose records are archived: their usage is nobody's here."
+        description="Of the calls, those archived by a release that kept no assistant and number: nobody's here."
     )
     by_assistant: list[AssistantUsage] = Field(description="The most used first.")
     by_number: list[NumberUsage] = Field(description="The most used first.")

@@ -3,7 +3,8 @@
 Nothing is ever in neither place. The files are written and read back while the month is still in Postgres; from the
 state `detaching` on readers look in both. Each partition is then detached without making a writer wait, and an empty
 one takes its place for what comes late. Before the detached tables are dropped, they are compared with their files by
-count and hash, and a file that somebody's late write has outdated is written again. Every step is noted when it is
+count and hash, and a file that somebody's late write has outdated is written again. Of each call there stay its key
+and whose it was, for the ledger, which stays too. Every step is noted when it is
 done and may be repeated, so a run that was cut off anywhere goes on where it was by being started again. What came
 late makes a further part of the month at the next run; the newer row of a call counts.
 """
@@ -33,6 +34,7 @@ Progress = Callable[[str, int, int], None]
 
 MONTHS_KEPT: Final = 3
 _MONTHS_ALWAYS_KEPT: Final = 1
+_CALLS: Final = "calls"
 _FETCHED_AT_ONCE: Final = 512
 _CONNECT_SECONDS: Final = 10.0
 # The first row of a sorted month may take its time; a single answer that takes longer is lost.
@@ -159,7 +161,8 @@ class _Archiver:
     async def run(self) -> ArchivedPart:
         steps = {
             "begun": (self._write, "written"),
-            "written": (self._nothing, "detaching"),
+            # Readers look in the files as soon as this is noted.
+            "written": (self._keep_sources, "detaching"),
             "detaching": (self._detach, "detached"),
             "detached": (self._verify, "verified"),
             "verified": (self._drop, "archived"),
@@ -208,8 +211,12 @@ class _Archiver:
                 counts[table] = await self._connection.fetchval(await self._text("archive_count", name))
         return counts
 
-    async def _nothing(self) -> None:
-        """Readers look in the files as soon as the next state is noted."""
+    async def _keep_sources(self) -> None:
+        """Keep in Postgres whose the month's calls are."""
+        _, name = await self._place(_CALLS)
+        if name is not None:
+            await self._connection.execute(await self._text("archive_sources", name))
+            self._progress("sources kept", 0, 0)
 
     async def _write(self) -> None:
         for table in self._tables:
@@ -254,6 +261,7 @@ class _Archiver:
             self._progress(f"{table} replaced", 0, 0)
 
     async def _verify(self) -> None:
+        await self._keep_sources()
         noted = {file.table: file for file in await self._files()}
         for table in self._tables:
             file = noted.get(table)

@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(slots=True, kw_only=True)
 class Shares:
-    """Shares as they are added up, window by window. `unrecorded`: charged calls whose record lies elsewhere by now."""
+    """Shares as they are added up, window by window. `unrecorded`: charged calls of which nothing is kept here."""
 
     unrecorded: int = 0
     _assistants: dict[Key, Share] = field(default_factory=dict[Key, Share])

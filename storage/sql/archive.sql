@@ -77,6 +77,37 @@ select format('alter table public.%I detach partition public.%I finalize', $1::t
 -- Put an empty partition in the place of one that was detached.
 select private.replace_detached($1, $2);
 
+-- name: archive_sources
+-- The command that keeps with their keys whose calls a table holds. Safe to repeat; the newer row of a call counts.
+select format(
+    $command$
+        with told as materialized (
+            select organization_id, provider_call_id, assistant_id, assistant_name, number,
+                md5(jsonb_build_array(assistant_id, assistant_name, number)::text)::uuid as fingerprint
+            from public.%I
+            cross join lateral (select case direction when 'outbound' then from_number else to_number end as number) as own
+        ), added as (
+            insert into public.call_sources (organization_id, fingerprint, assistant_id, assistant_name, number)
+            select distinct on (organization_id, fingerprint)
+                organization_id, fingerprint, assistant_id, assistant_name, number
+            from told
+            on conflict do nothing
+            returning id, organization_id, fingerprint
+        ), sources as (
+            select id, organization_id, fingerprint from added
+            union all
+            select id, organization_id, fingerprint from public.call_sources
+        )
+        update public.call_keys set source_id = sources.id
+        from told
+        join sources using (organization_id, fingerprint)
+        where call_keys.organization_id = told.organization_id
+            and call_keys.provider_call_id = told.provider_call_id
+            and call_keys.source_id is distinct from sources.id
+    $command$,
+    $1::text
+);
+
 -- name: archive_drop
 -- The command that drops what is archived.
 select format('drop table if exists public.%I', $1::text);

@@ -112,7 +112,7 @@ where organization_id = $1 and charged_at >= $2 and charged_at < $3;
 -- name: usage_shares
 -- What the ledger holds of [$2, $3) by the assistant of each call (where it has no id by its name) and, in rows of their own
 -- (`is_number`), by the organization's number that it went over. `calls` are those whose charge is here: what corrects a
--- call adds none. A call whose record lies elsewhere by now (`unrecorded`) has neither.
+-- call adds none. Of a call whose record lies elsewhere by now it was kept with its key, or is not known (`unrecorded`).
 with charged as (
     select call_id, sum(seconds) as seconds, sum(amount_micros) as cost_micros,
         count(*) filter (where entry = 1) as calls
@@ -120,28 +120,40 @@ with charged as (
     where organization_id = $1 and charged_at >= $2 and charged_at < $3
     group by call_id
 )
-select grouping(call.number) = 0 as is_number, call.assistant_id, call.only_name, call.number,
-    (array_agg(call.assistant_name order by call.created_at desc)
-        filter (where call.assistant_name is not null))[1] as assistant_name,
+select grouping(whose.number) = 0 as is_number, whose.assistant_id, whose.only_name, whose.number,
+    (array_agg(whose.assistant_name order by place.created_at desc)
+        filter (where whose.assistant_name is not null))[1] as assistant_name,
     sum(charged.calls)::bigint as calls, sum(charged.seconds)::bigint as seconds,
     sum(charged.cost_micros)::bigint as cost_micros,
-    coalesce(sum(charged.calls) filter (where call.created_at is null), 0)::bigint as unrecorded
+    coalesce(sum(charged.calls) filter (where whose.is_known is null), 0)::bigint as unrecorded
 from charged
 -- One by one, each in its own month: joined at once, all calls of the organization would be gone through.
 left join lateral (
-    select id, created_at from call_keys
+    select id, created_at, source_id from call_keys
     where organization_id = $1 and provider_call_id = charged.call_id
     limit 1
 ) as place on true
 left join lateral (
-    select created_at, assistant_id, assistant_name,
-        case when assistant_id is null then assistant_name end as only_name,
+    select true as is_known, assistant_id, assistant_name,
         case direction when 'outbound' then from_number else to_number end as number
     from calls
     where organization_id = $1 and id = place.id and created_at = place.created_at
     limit 1
 ) as call on true
-group by grouping sets ((call.assistant_id, call.only_name), (call.number));
+left join lateral (
+    select true as is_known, assistant_id, assistant_name, number
+    from call_sources
+    where organization_id = $1 and id = place.source_id and call.is_known is null
+    limit 1
+) as kept on true
+cross join lateral (
+    select coalesce(call.is_known, kept.is_known) as is_known, coalesce(call.assistant_id, kept.assistant_id) as assistant_id,
+        coalesce(call.assistant_name, kept.assistant_name) as assistant_name,
+        case when coalesce(call.assistant_id, kept.assistant_id) is null
+            then coalesce(call.assistant_name, kept.assistant_name) end as only_name,
+        coalesce(call.number, kept.number) as number
+) as whose
+group by grouping sets ((whose.assistant_id, whose.only_name), (whose.number));
 
 -- name: usage_totals
 -- What the ledger holds of each period [$2[n], $3[n]), in that order.

@@ -65,6 +65,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "industries": _CATALOGUE,
     "templates": _CATALOGUE,
     "call_keys": _READ,
+    "call_sources": _READ,
     "calls": _READ,
     "call_transcripts": _READ,
     "call_costs": _READ,

@@ -49,7 +49,7 @@ export function SharesPanel({ organizationId, date, isExpired, totalOf, reloadTo
               </div>
               <p className="note">
                 As of {dayAndTime(told.as_of, told.time_zone)} ({told.time_zone}). Calls are those charged in the period; corrections of earlier calls add seconds and no call.
-                {told.archived_calls > 0 && ` Of ${counted(told.archived_calls, "call")} the record is archived: what they used is shown as nobody's.`}
+                {told.archived_calls > 0 && ` Of ${counted(told.archived_calls, "call")} the record was archived without its assistant and number: what they used is shown as nobody's.`}
               </p>
             </>
           )

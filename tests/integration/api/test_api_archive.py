@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,8 +16,9 @@ import pytest_asyncio
 from actors.domain.call import Call, CallFields, CallStatus
 from actors.ports import Batch, Lease
 from actors.slots import SLOTS, slot_of
+from serve.services import Services
 from storage import archive as archive_module
-from storage import archive_reader, archive_search
+from storage import archive_reader, archive_search, cache_keys
 from storage.journal import PostgresJournal
 from storage.ownership import PostgresOwnership
 from storage.postgres import Pool
@@ -64,6 +66,49 @@ async def test_an_archived_call_shows_what_it_showed_before(
     assert after == {**before, "archived": True}
     assert len(after["actions"]) == 2
     assert after["messages"]
+
+
+async def test_usage_of_an_archived_month_is_told_by_assistant_and_number_as_before(  # noqa: PLR0917  # fixtures
+    client: Client, pool: Pool, services: Services, tenant: Tenant, stranger: Tenant, past: PastMonth
+) -> None:
+    await pool.execute("update organizations set time_zone = 'UTC'")
+    for who in (tenant, stranger):
+        add, to_us = partial(past.add_call, who.organization_id), "+15550300001"
+        await add("1", assistant_id="desk", assistant_name="Desk", to_number=to_us, from_number="+1")
+        await add("2", hour=30, assistant_id="desk", assistant_name="Front desk", to_number=to_us)
+        await add("3", direction="outbound", assistant_name="Of this call", from_number="+15550300002", to_number="+1")
+        await add("4")
+    await pool.execute(
+        """insert into usage_ledger
+               (organization_id, call_id, entry, seconds, amount_micros, currency, reason, charged_at)
+           select organization_id, provider_call_id, 1, 7 * provider_call_id::integer, 1, 'usd', 'call', created_at
+           from calls"""
+    )
+
+    async def shares() -> dict[str, Any]:
+        await services.cache.invalidate(cache_keys.usage(tenant.organization_id, START.date()))
+        told = await answer(client, tenant, "/usage/shares", date=START.date().isoformat())
+        return {name: value for name, value in told.items() if name != "as_of"}
+
+    before = await shares()
+    names = [(each["assistant_id"], each["assistant_name"], each["seconds"]) for each in before["by_assistant"]]
+    assert names == [(None, None, 28), ("desk", "Front desk", 21), (None, "Of this call", 21)]
+    seen: list[dict[str, Any]] = []
+
+    loop = asyncio.get_running_loop()
+
+    def look(*_: object) -> None:
+        seen.append(asyncio.run_coroutine_threadsafe(shares(), loop).result(20))
+
+    # In a thread, which waits at each step until the shares were looked at.
+    await asyncio.to_thread(asyncio.run, past.archive(look))
+    assert len(seen) > 10
+    assert all(each == before for each in (*seen, await shares())), "at no step is anybody's usage nobody's"
+
+    # What a release kept that knew of no sources.
+    await pool.execute("update call_keys set source_id = null where provider_call_id = '1'")
+    after = await shares()
+    assert (after["archived_calls"], after["by_assistant"][0]["seconds"]) == (1, 35)
 
 
 async def test_pages_of_an_archived_month_are_those_of_before(
