@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { datesOfCall, isUnderWay, messageState, reasonOf } from "../src/record/messages.ts";
+import { isUnderWay, messageState, reasonOf } from "../src/record/messages.ts";
 
 const reason = (provider: string, error: string | null): string | null => reasonOf({ provider, error });
 
@@ -24,10 +24,4 @@ test("a reason that is not known is told as it came, and none where nothing went
   expect(reason("twilio", "39999")).toBe("The provider tells only its code 39999.");
   expect(reason("resend", "whether it was sent is not known")).toBe("Whether it was sent is not known.");
   expect(reason("twilio", null)).toBeNull();
-});
-
-test("what is about a call is looked for from when it was seen, within what the API permits", () => {
-  const { from, to } = datesOfCall("2026-03-01T12:00:00.000Z");
-  expect(from).toBe("2026-03-01T11:59:00.000Z");
-  expect((Date.parse(to) - Date.parse(from)) / 86_400_000).toBeLessThanOrEqual(93);
 });

@@ -2,14 +2,13 @@
 
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Annotated, Final
+from typing import Final
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Response
 
+from serve.about_call import Since, Until, dates_of
 from serve.auth import Caller, GuardedRoute, permits
-from serve.call_pages import DateRange
 from serve.call_query import ShortText
 from serve.changes import Asked, Made, found
 from serve.integration_schemas import (
@@ -51,27 +50,26 @@ async def list_deliveries(
     organization_id: str,
     services: Given,
     caller: Caller,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="7 days before `to` unless told.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Now unless told.")] = None,
+    since: Since = None,
+    until: Until = None,
     integration_id: UUID | None = None,
     status: DeliveryStatus | None = None,
     call_id: ShortText | None = None,
     cursor: CursorText = None,
     limit: Limit = 50,
 ) -> DeliveryPage:
-    """Deliveries of a date range, newest first, each with how its last attempt ended.
+    """Deliveries of a date range of at most 93 days, or all about a call, newest first.
 
-    A cursor belongs to the filters it was made with.
+    Each comes with how its last attempt ended. A cursor belongs to the filters it was made with.
     """
-    dates = DateRange.asked(since, until, now=services.now())
     owner = (organization_id, "deliveries", since, until, integration_id, status, call_id)
     async with services.viewing(caller) as rows:
+        dates = await dates_of(rows, call_id, since, until, now=services.now())
         await rows.plan_for_arguments()
         page, following = await read_page(
             rows,
             "deliveries_page",
-            dates.since,
-            dates.until,
+            *dates,
             integration_id,
             status,
             call_id,

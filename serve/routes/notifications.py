@@ -1,12 +1,9 @@
 """Messages that went to people: to whom, how, and what became of each."""
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
-
+from serve.about_call import Since, Until, dates_of
 from serve.auth import Caller, GuardedRoute, permits
-from serve.call_pages import DateRange
 from serve.call_query import ShortText
 from serve.list_cursor import CursorText, Limit, read_page
 from serve.notification_schemas import Channel, NotificationPage, NotificationSummary
@@ -21,26 +18,26 @@ async def list_notifications(
     organization_id: str,
     services: Given,
     caller: Caller,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="7 days before `to` unless told.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Now unless told.")] = None,
+    since: Since = None,
+    until: Until = None,
     call_id: ShortText | None = None,
     channel: Channel | None = None,
     cursor: CursorText = None,
     limit: Limit = 50,
 ) -> NotificationPage:
-    """Messages about what happened in a date range, newest first. A cursor belongs to the filters it was made with.
+    """Messages about what happened in a date range of at most 93 days, or all about a call, newest first.
 
-    One about a call lies at the moment when the call was first seen, however much later it was sent.
+    One about a call lies at the moment when the call was first seen, however much later it was sent. A cursor belongs
+    to the filters it was made with.
     """
-    dates = DateRange.asked(since, until, now=services.now())
     owner = (organization_id, "notifications", since, until, call_id, channel)
     async with services.viewing(caller) as rows:
+        dates = await dates_of(rows, call_id, since, until, now=services.now())
         await rows.plan_for_arguments()
         page, following = await read_page(
             rows,
             "notifications_page",
-            dates.since,
-            dates.until,
+            *dates,
             call_id,
             channel,
             cursor=cursor,

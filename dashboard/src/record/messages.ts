@@ -112,12 +112,3 @@ export function reasonOf({ provider, error }: Pick<Message, "provider" | "error"
 export function momentOfMessage(message: Pick<Message, "sent_at" | "updated_at">): string {
   return message.sent_at ?? message.updated_at;
 }
-
-const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
-
-/** The dates in which what is about a call lies: from when it was first seen, for three months as the API permits. */
-export function datesOfCall(createdAt: string): { from: string; to: string } {
-  const seen = Date.parse(createdAt);
-  return { from: new Date(seen - MINUTE_MS).toISOString(), to: new Date(seen + 92 * DAY_MS).toISOString() };
-}

@@ -11,7 +11,7 @@ import type { PermittedOrganization } from "../api/session.ts";
 import type { Delivery, Integration } from "../integrations/api.ts";
 import { DeliveryAttempts } from "../integrations/deliveries.tsx";
 import { deliveryState, lastAnswer } from "../integrations/health.ts";
-import { datesOfCall, isUnderWay, type Message, messageState, momentOfMessage, reasonOf } from "./messages.ts";
+import { isUnderWay, type Message, messageState, momentOfMessage, reasonOf } from "./messages.ts";
 import type { CallRecord } from "./record.ts";
 import "../integrations/integrations.css";
 
@@ -43,7 +43,7 @@ export function WentOut({ call, organization }: { call: CallRecord; organization
 /** What the API lists about the call, read again while something of it is under way. */
 function useAboutCall<P extends { next_cursor: string | null }, T extends { id: string }>(path: string, call: CallRecord, items: (page: P) => readonly T[], isOpen: (item: T) => boolean): Paged<T> {
   const [isLively, setIsLively] = useState(true);
-  const query = { call_id: call.call_id, ...datesOfCall(call.created_at), limit: 25 };
+  const query = { call_id: call.call_id, limit: 25 };
   const list = usePages<P, T>(path, query, { items, id: (each) => each.id }, isLively ? LIVELY_MS : CALM_MS);
   const isAwaited = call.processed_at === null && call.report !== "missing";
   const wanted = isAwaited || list.reading.status !== "ready" || list.reading.value.some(isOpen);

@@ -9,6 +9,7 @@ import httpx
 from storage.postgres import Pool
 from tests.fakes.token_issuer import TokenIssuer
 from tests.integration.api.conftest import Tenant, add_member
+from tests.integration.api.stored_calls import store_call
 from tests.integration.api.test_api_access import add_key, assert_problem, bearer
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -138,7 +139,7 @@ async def test_pages_follow_each_other_within_their_dates(
         ids["notifications"].append(await write(pool, tenant, "call-1", at=at))
     dates = {"from": (LONG_AGO - timedelta(minutes=2)).isoformat(), "to": NOW.isoformat()}
     for what, expected in ids.items():
-        assert await listed(client, tenant, what, call_id="call-1") == [], "a week unless told"
+        assert await listed(client, tenant, what, call_id="call-1") == [], "a week unless told, of a call never seen"
         query = {**dates, "call_id": "call-1", "limit": "2"}
         first = await client.get(f"{tenant.path}/{what}", params=query, headers=tenant.credential)
         cursor = first.json()["next_cursor"]
@@ -148,6 +149,30 @@ async def test_pages_follow_each_other_within_their_dates(
         of_another = {**query, "call_id": "call-2", "cursor": cursor}
         refused = await client.get(f"{tenant.path}/{what}", params=of_another, headers=tenant.credential)
         assert_problem(refused, 400, "malformed-request")
+
+
+async def test_all_that_went_out_about_a_call_is_told_however_late(
+    client: httpx.AsyncClient, pool: Pool, tenant: Tenant
+) -> None:
+    """Without dates; with some they hold, and no more than 93 days of them."""
+    months = [datetime(NOW.year, NOW.month, 1, tzinfo=UTC) - timedelta(days=days) for days in (1, 100, 130)]
+    for table in ("webhook_deliveries", "notifications", "calls"):
+        for month in months:
+            await pool.execute("select private.ensure_partitions($1, '1 month', $2, 0)", table, month)
+    first, between, last = months[2], months[1], NOW
+    await store_call(pool, tenant.organization_id, "call-1", created_at=first)
+    for at in (first, between, last):
+        await deliver(pool, tenant, "call-1", at=at, answers=[])
+        await write(pool, tenant, "call-1", at=at)
+        await deliver(pool, tenant, "call-2", at=at, answers=[])
+    for what in ("deliveries", "notifications"):
+        told = await listed(client, tenant, what, call_id="call-1")
+        assert [datetime.fromisoformat(each["created_at"]) for each in told] == [last, between, first]
+        since = (NOW - timedelta(days=7)).isoformat()
+        assert len(await listed(client, tenant, what, call_id="call-1", **{"from": since})) == 1
+        query = {"call_id": "call-1", "from": first.isoformat()}
+        refused = await client.get(f"{tenant.path}/{what}", params=query, headers=tenant.credential)
+        assert_problem(refused, 422, "invalid-parameter")
 
 
 async def test_who_may_read_it(
