@@ -17,6 +17,7 @@ from serve.browser_headers import SecurityHeaders
 from serve.conditional import ConditionalReads
 from serve.config import Settings
 from serve.deployment import Deployment
+from serve.lingering_close import LingeringClose
 from serve.live.asyncapi import asyncapi_document
 from serve.openapi import TAGS, openapi_document
 from serve.problems import install_problem_handlers
@@ -100,6 +101,7 @@ def create_api(settings: Settings, services: OpenServices | None = None) -> Fast
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         middleware=[
+            Middleware(LingeringClose),
             Middleware(SecurityHeaders, live_origin=_origin(deployment.live_url)),
             Middleware(AuthenticationGate),
             Middleware(OrganizationRateLimit),

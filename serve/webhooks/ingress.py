@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from serve.config import Settings
 from serve.errors import MethodNotAllowedError, NotFoundError, TemporarilyUnavailableError, problem
+from serve.lingering_close import lingering
 from serve.webhooks.answers import Answers
 from serve.webhooks.asgi import ClientLeftError, Receive, Scope, Send, read_body
 from serve.webhooks.control_addresses import ControlAddresses
@@ -121,7 +122,7 @@ class WebhookIngress:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._respond(scope, receive, send)
+            await self._respond(scope, *lingering(scope, receive, send))
         else:
             await send({"type": "websocket.close", "code": _NOT_SERVED})
 
