@@ -5,6 +5,8 @@ SHELL := /bin/sh
 .PHONY: environment help setup up down status test check simulate chaos load bench schema
 
 PYTHON ?= python3
+# Where it is set, each of the stack's thirty processes would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 STAMP := .venv/.installed
 PAGE := $(BIN)/python -m serve.stack.page_build

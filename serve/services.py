@@ -42,6 +42,7 @@ from storage.tenant import tenant_reads, tenant_writes
 from storage.tenant_rows import TenantRows
 from storage.tickets import Tickets
 from workflows.activities.internal_rows import InternalRows
+from workflows.vendors.tls import tls_context
 
 log = structlog.get_logger(__name__)
 
@@ -189,7 +190,9 @@ async def open_access_tokens(settings: Settings, opened: AsyncExitStack) -> Acce
     if settings.supabase_url is None:
         return None
     issuer = f"{settings.supabase_url.rstrip('/')}/auth/v1"
-    http = await opened.enter_async_context(httpx.AsyncClient(timeout=_ISSUER_SECONDS, limits=_ONE_CONNECTION))
+    http = await opened.enter_async_context(
+        httpx.AsyncClient(verify=tls_context(), timeout=_ISSUER_SECONDS, limits=_ONE_CONNECTION)
+    )
     secret = settings.supabase_jwt_secret
     return AccessTokens(
         issuer=issuer,

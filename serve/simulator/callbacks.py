@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from storage.simulated_vendors import Document
+from workflows.vendors.tls import tls_context
 
 _SEND_SECONDS: Final = 10.0
 _AT_ONCE: Final = 500
@@ -34,7 +35,7 @@ class Callbacks:
     def __init__(self, base_url: str, *, random: Random) -> None:
         self.base_url = base_url.rstrip("/")
         self._random = random
-        self._http = httpx.AsyncClient(timeout=_SEND_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(verify=tls_context(), timeout=_SEND_SECONDS, trust_env=False)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:

@@ -17,6 +17,7 @@ from serve.simulator.conducting import commanded
 from serve.simulator.script import ScriptedCall, TimedMessage
 from storage.organizations import Reception
 from storage.simulator_store import SimulatorStore
+from workflows.vendors.tls import tls_context
 
 CONCURRENCY: Final = 10
 """Of the account, as VAPI's smallest plan has it."""
@@ -67,7 +68,7 @@ class Exchange:
         self._reception = reception
         self._base_url = base_url.rstrip("/")
         self._random = random
-        self._http = httpx.AsyncClient(timeout=_SEND_SECONDS, trust_env=False)
+        self._http = httpx.AsyncClient(verify=tls_context(), timeout=_SEND_SECONDS, trust_env=False)
         self._going: dict[str, _Going] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 

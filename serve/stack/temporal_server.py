@@ -10,6 +10,7 @@ from typing import Final
 import httpx
 
 from storage.child_process import ChildProcess, ServerFailedError, free_port, last_lines, spawn, wait_until_ready
+from workflows.vendors.tls import tls_context
 
 # Commits reach the disk at checkpoints: a killed process loses nothing, and Postgres' commits need not queue behind.
 _PRAGMAS: Final = ("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=1")
@@ -125,6 +126,6 @@ def temporal_binary() -> Path:
 def _serves(http_port: int) -> bool:
     """Whether it does what it is asked: it listens before, and answers that it is not healthy yet."""
     try:
-        return httpx.get(f"http://127.0.0.1:{http_port}/api/v1/system-info", timeout=1).is_success
+        return httpx.get(f"http://127.0.0.1:{http_port}/api/v1/system-info", verify=tls_context(), timeout=1).is_success
     except httpx.TransportError:
         return False

@@ -9,6 +9,7 @@ import orjson
 from actors.domain.json_types import JSON
 from serve.errors import ServeError
 from workflows.vendors.addresses import PublicTransport
+from workflows.vendors.tls import tls_context
 from workflows.vendors.vapi_tools import ToolCall
 from workflows.vendors.vapi_values import mapping, number, sequence
 
@@ -39,7 +40,9 @@ class ToolServer:
         limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(_LONGEST_SECONDS, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
-            transport=httpx.AsyncHTTPTransport(limits=limits) if insecure else PublicTransport(limits),
+            transport=httpx.AsyncHTTPTransport(verify=tls_context(), limits=limits)
+            if insecure
+            else PublicTransport(limits),
             follow_redirects=False,
             trust_env=False,
         )

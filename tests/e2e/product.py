@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import httpx
 
+from workflows.vendors.tls import tls_context
+
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 120.0
@@ -29,7 +31,9 @@ class Product:
     @classmethod
     def of(cls, told: Mapping[str, Any]) -> "Product":
         names = ("base_url", "live_url", "organization_id", "api_key", "vapi_secret")
-        return cls(**{name: told[name] for name in names}, http=httpx.Client(timeout=REQUEST_SECONDS))
+        return cls(
+            **{name: told[name] for name in names}, http=httpx.Client(verify=tls_context(), timeout=REQUEST_SECONDS)
+        )
 
     def close(self) -> None:
         self.http.close()

@@ -20,6 +20,7 @@ from storage.redis import open_redis
 from storage.simulator_store import Document, SimulatorStore
 from tests.integration.webhook_door import KEY, Queue
 from tests.running_stack import free_port
+from workflows.vendors.tls import tls_context
 from workflows.vendors.vapi_wiring import Wiring
 
 ACCOUNT = "AC" + "0" * 32
@@ -122,7 +123,10 @@ async def simulated_vendors(database_url: str, redis_url: str) -> AsyncGenerator
             root, host="127.0.0.1", port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
-        async with app.router.lifespan_context(app), httpx.AsyncClient(base_url=origin, timeout=10) as http:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(verify=tls_context(), base_url=origin, timeout=10) as http,
+        ):
             serving = asyncio.create_task(server.serve())
             while not server.started:  # noqa: ASYNC110  (uvicorn tells by a flag)
                 await asyncio.sleep(0.01)

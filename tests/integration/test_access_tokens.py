@@ -19,6 +19,7 @@ from actors.ports import UnavailableError
 from serve.access_tokens import AccessTokens
 from serve.signing_keys import FRESH_SECONDS, RETRY_SECONDS, STALE_SECONDS, UNKNOWN_SECONDS, SigningKeys, keys_of
 from tests.fakes.token_issuer import TokenIssuer, encoded, running_issuer
+from workflows.vendors.tls import tls_context
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(timeout=5) as opened:
+    async with httpx.AsyncClient(verify=tls_context(), timeout=5) as opened:
         yield opened
 
 

@@ -9,6 +9,8 @@ from typing import Final, TypeAlias, cast
 import httpcore
 import httpx
 
+from workflows.vendors.tls import tls_context
+
 Address: TypeAlias = IPv4Address | IPv6Address
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[Address]]]
 """Every address of a host name, in the order to try them. Raises OSError."""
@@ -118,10 +120,10 @@ class PublicTransport(httpx.AsyncHTTPTransport):
     """httpx by way of a `PublicNetwork`. The client it is given to must follow no redirect it has not looked at."""
 
     def __init__(self, limits: httpx.Limits, *, network: httpcore.AsyncNetworkBackend | None = None) -> None:
-        super().__init__(limits=limits, trust_env=False)
+        super().__init__(verify=tls_context(), limits=limits, trust_env=False)
         # httpx offers no way to hand a network over.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=tls_context(),
             max_connections=limits.max_connections,
             max_keepalive_connections=limits.max_keepalive_connections,
             keepalive_expiry=limits.keepalive_expiry,

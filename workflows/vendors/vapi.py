@@ -13,6 +13,7 @@ from actors.domain.iso_time import iso
 from actors.domain.json_types import JSON
 from workflows.errors import AbsentError, ProviderUnavailableError, RefusedError
 from workflows.vendors.redaction import redact
+from workflows.vendors.tls import tls_context
 from workflows.vendors.vapi_values import WireError, decode, moment
 
 RECORDING_HOSTS = (
@@ -63,6 +64,7 @@ class VapiClient:
         self._base = httpx.URL(base_url.rstrip("/"))
         self._hosts = tuple(recording_hosts)
         self._http = httpx.AsyncClient(
+            verify=tls_context(),
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=20, max_keepalive_connections=10),
             follow_redirects=False,

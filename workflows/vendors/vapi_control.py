@@ -11,6 +11,7 @@ import orjson
 from actors.domain.json_types import JSON
 from workflows.vendors.addresses import PublicTransport
 from workflows.vendors.control_urls import may_control
+from workflows.vendors.tls import tls_context
 from workflows.vendors.vapi_values import decode, first_text, mapping, sequence, text
 
 _TIMEOUT: Final = httpx.Timeout(8, connect=4, pool=4)
@@ -45,7 +46,9 @@ class ControlClient:
         self, *, trusted_origin: str | None = None, network: httpcore.AsyncNetworkBackend | None = None
     ) -> None:
         self._trusted_origin = trusted_origin
-        mounts = {trusted_origin: httpx.AsyncHTTPTransport(limits=_LIMITS)} if trusted_origin is not None else {}
+        mounts: dict[str, httpx.AsyncHTTPTransport] = {}
+        if trusted_origin is not None:
+            mounts[trusted_origin] = httpx.AsyncHTTPTransport(verify=tls_context(), limits=_LIMITS)
         self._http = httpx.AsyncClient(
             timeout=_TIMEOUT,
             follow_redirects=False,

@@ -10,6 +10,7 @@ import orjson
 
 from actors.domain.json_types import JSON
 from workflows.errors import ProviderUnavailableError, RefusedError
+from workflows.vendors.tls import tls_context
 from workflows.vendors.vapi_control import words_of
 from workflows.vendors.vapi_values import WireError, decode, mapping, sequence, text
 
@@ -44,7 +45,9 @@ class PlacingClient:
         self._url = f"{base_url.rstrip('/')}/call"
         # A connection that the server gave up meanwhile would make an answer ambiguous for nothing.
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(
+            verify=tls_context(), timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False
+        )
 
     async def __aenter__(self) -> Self:
         return self

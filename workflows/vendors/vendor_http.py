@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 
 from workflows.errors import AbsentError, AmbiguousError, ProviderError, ProviderUnavailableError, RefusedError
+from workflows.vendors.tls import tls_context
 
 _TIMEOUT: Final = httpx.Timeout(15, connect=5, pool=5)
 _TOTAL_SECONDS: Final = 25.0
@@ -39,7 +40,9 @@ class VendorHttp:
     """One vendor's connections. Closed by its owner."""
 
     def __init__(self) -> None:
-        self._http = httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False)
+        self._http = httpx.AsyncClient(
+            verify=tls_context(), timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False
+        )
 
     async def close(self) -> None:
         await self._http.aclose()

@@ -17,6 +17,7 @@ import httpx
 
 from workflows.errors import RefusedError
 from workflows.vendors.addresses import PublicTransport
+from workflows.vendors.tls import tls_context
 
 EXCERPT_BYTES: Final = 16_384
 ATTEMPT_SECONDS: Final = 15.0
@@ -71,7 +72,7 @@ class WebhookSender:
     ) -> None:
         self._schemes = ("https", "http") if insecure else ("https",)
         self._monotonic = monotonic
-        local = httpx.AsyncHTTPTransport(limits=_LIMITS, trust_env=False) if insecure else None
+        local = httpx.AsyncHTTPTransport(verify=tls_context(), limits=_LIMITS) if insecure else None
         self._http = httpx.AsyncClient(
             timeout=_TIMEOUT,
             follow_redirects=False,
