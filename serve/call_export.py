@@ -52,7 +52,9 @@ def _ndjson(calls: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """A text that would be a formula begins with an apostrophe."""
+    """A text that would be a formula begins with an apostrophe. Tags, none of which holds a space, are one text."""
+    if isinstance(value, list):
+        return " ".join(value)  # pyright: ignore[reportUnknownArgumentType]  # tags
     if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
         return f"'{value}"
     return value

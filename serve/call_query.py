@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 from actors.domain.call import CallStatus
 from actors.domain.ended_reasons import EndedClass, FaultOwner
 from serve.errors import InvalidParameterError
+from serve.resource_schemas import TagName
 from storage.call_filter import CallFilter
 
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
@@ -32,6 +33,7 @@ class CallQuery(BaseModel):
     campaign_id: ShortText | None = None
     has_recording: bool | None = None
     has_incident: bool | None = Field(None, description="Whether an alarm was raised about the call.")
+    tag: TagName | None = Field(None, description="One of the call's tags.", examples=["vip"])
     search: ShortText | None = Field(
         None,
         description='Words of the transcript: all of them, `"in this order"`, `or`, `-without`.',
@@ -57,6 +59,7 @@ class CallQuery(BaseModel):
             campaign_id=self.campaign_id,
             has_recording=self.has_recording,
             has_incident=self.has_incident,
+            tag=self.tag,
             words=self.search,
         )
 

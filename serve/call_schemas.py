@@ -41,6 +41,7 @@ class CallSummary(Schema):
     evidence_at: Timestamp
     evidence_kind: str
     version: int
+    tags: list[str] = Field([], description="What people sort it by, ordered.")
     archived: bool = Field(False, description="Of a month that was moved out of the database; slower to read.")
 
     @classmethod

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from actors.domain.json_types import JSON
+from actors.domain.tags import LONGEST_TAG, normal_tag
 from serve.schemas import Schema, Timestamp
 from storage.calls import Row
 from workflows.vendors.redaction import REDACTED, redact
@@ -185,6 +186,23 @@ class Notes(Schema):
     """Oldest first."""
 
     notes: list[Note]
+
+
+def told_tag(text: str) -> str:
+    """The tag in its one form. Raises ValueError."""
+    tag = normal_tag(text)
+    if tag is None:
+        raise ValueError(f"a tag is letters and digits with `-`, `_`, `.` and `:` between them, {LONGEST_TAG} at most")
+    return tag
+
+
+TagName: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(told_tag)]
+
+
+class Tags(Schema):
+    """Every tag of a call, ordered."""
+
+    tags: list[str]
 
 
 class AuditEntry(Schema):

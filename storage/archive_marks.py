@@ -1,7 +1,7 @@
-"""Whether an archived call has a recording or an incident: what its own row does not tell.
+"""Whether an archived call has a recording, an incident or a tag: what its own row does not tell.
 
 Recordings are archived with their calls, but one that came late is in Postgres, and so may be a call whose recording is
-archived. Incidents never leave Postgres.
+archived. Incidents and tags never leave Postgres.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
@@ -33,12 +33,15 @@ class Asked:
     only: CallFilter
     recorded: Collection[UUID] = ()
     alarmed: Collection[str] = ()
+    tagged: Collection[UUID] = ()
 
     def let_through(self, calls: Iterator[Row], recordings: Recordings, *, since: datetime) -> Iterator[Row]:
         """Those of archived calls, newest first, that are asked for. `since` is not later than the oldest of them."""
         found = (row for row in calls if self.only.matches(row))
         if self.only.has_incident is not None:
             found = (row for row in found if (row["provider_call_id"] in self.alarmed) is self.only.has_incident)
+        if self.only.tag is not None:
+            found = (row for row in found if row["id"] in self.tagged)
         return found if self.only.has_recording is None else self._by_recording(found, recordings, since)
 
     def _by_recording(self, calls: Iterator[Row], recordings: Recordings, since: datetime) -> Iterator[Row]:
@@ -63,11 +66,14 @@ async def asked_of(
     recorded: set[UUID] = set()
     elsewhere: set[UUID] = set()
     alarmed: set[str] = set()
+    tagged: set[UUID] = set()
     for month in months:
         since = datetime(month.year, month.month, 1, tzinfo=UTC)
         until = (since + timedelta(days=31)).replace(day=1)
         if only.has_incident is not None:
             alarmed |= await reads.alarmed_calls(since, until)
+        if only.tag is not None:
+            tagged |= await reads.calls_tagged(since, until, only.tag)
         if only.has_recording is not None:
             recorded |= await reads.recorded_late(since, until)
             late = await reads.unrecorded_late(since, until)
@@ -76,6 +82,7 @@ async def asked_of(
         only=replace(only, recorded_elsewhere=tuple(elsewhere)) if elsewhere else only,
         recorded=recorded,
         alarmed=alarmed,
+        tagged=tagged,
     )
 
 

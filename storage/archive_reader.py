@@ -122,6 +122,8 @@ class ArchiveReader:
         call = record.call if record is not None else archived
         if call is None:
             return None
+        if record is None:
+            call = {**call, "tags": (await reads.tags_of([call["id"]])).get(call["id"], [])}
         return CallRecord(
             call={**call, **_missing_in(call, kept), "archived": True},
             actions=(record.actions if record is not None else ()) or kept.get("call_actions", ()),
@@ -214,9 +216,11 @@ class ArchiveReader:
         return await self._threads.run(lambda: list(islice(rows, count)))
 
     async def _fresh(self, reads: TenantReader, told: Sequence[Row]) -> Sequence[Row]:
-        """Without those that Postgres has newer."""
+        """Without those that Postgres has newer, and with their tags, which it alone has."""
         newer = await reads.calls_among([(row["id"], row["created_at"]) for row in told])
-        return [row for row in told if row["id"] not in newer]
+        archived = [row for row in told if row["id"] not in newer]
+        tags = await reads.tags_of([row["id"] for row in archived]) if archived else {}
+        return [{**row, "tags": tags.get(row["id"], [])} for row in archived]
 
     async def _every_archived(
         self, reads: TenantReader, months: Mapping[date, Month], position: Position, *, since: datetime, asked: Asked

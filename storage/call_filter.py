@@ -23,6 +23,7 @@ class CallFilter:
     campaign_id: str | None = None
     has_recording: bool | None = None
     has_incident: bool | None = None
+    tag: str | None = None
     words: str | None = None
     recorded_elsewhere: tuple[UUID, ...] | None = None
     """Calls, by row id, that have a recording which Postgres does not know of."""
@@ -44,6 +45,7 @@ class CallFilter:
             self.has_recording,
             self.has_incident,
             self.recorded_elsewhere,
+            self.tag,
         )
 
     def matches(self, row: Mapping[str, Any]) -> bool:

@@ -220,6 +220,14 @@ class TenantReader:
         """Provider's ids of calls first seen in [since, until), wherever they are now, that an incident is about."""
         return frozenset(row["call_id"] for row in await self._rows("alarmed_calls", since, until))
 
+    async def calls_tagged(self, since: datetime, until: datetime, tag: str) -> frozenset[UUID]:
+        """Calls, by row id, first seen in [since, until), wherever they are now, that have the tag."""
+        return frozenset(row["call_id"] for row in await self._rows("calls_tagged", since, until, tag))
+
+    async def tags_of(self, row_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+        """The tags of these calls, wherever they are now; without those that have none."""
+        return {row["call_id"]: row["tags"] for row in await self._rows("tags_of_calls", row_ids)}
+
     async def recording(self, call_id: str) -> Row | None:
         """Where the call's recording lies, its size, digest and type; None when there is no such call or recording."""
         key = await self._row("call_key", call_id)

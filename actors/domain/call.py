@@ -144,6 +144,7 @@ class Call:
     `live_since` is the earliest time at which anything told that the call rings or talks; `talking_from` is when, by
     our clock, the first sign came that somebody talks, `reported_at` the first report. `arrivals` holds, sorted,
     (received, occurred) of each webhook that told its time: the webhook lag, and what overtook what, come from it.
+    `tags` are as the inbox row `tagged_by` told them: of two rows the one accepted later, whose id is greater, stands.
     """
 
     call_id: str
@@ -169,6 +170,8 @@ class Call:
     held_since: int | None = None
     held_at: int = 0
     released_at: int | None = None
+    tags: tuple[str, ...] = ()
+    tagged_by: int = 0
     version: int = 0
     heard_at: int = 0
     utterances: tuple[Utterance, ...] = ()

@@ -106,6 +106,15 @@ class NoteReleased:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoteTags:
+    """Somebody tagged the call: its tags are these, unless a row with an id greater than `row_id` told others."""
+
+    call_id: str
+    tags: tuple[str, ...]
+    row_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoteRepair:
     """Memory and Postgres differed and were made one again: about a call, or with `call_id` None about figures."""
 
@@ -171,6 +180,7 @@ Command: TypeAlias = (
     | NoteProcessed
     | NoteRepair
     | NoteReleased
+    | NoteTags
     | Configure
     | Pass
     | Forget
@@ -206,6 +216,9 @@ IMPLIED = {
 LET_THROUGH = "let-through"
 """The owner did not answer in time, so the door let the call through: as much a sign of the call as its request."""
 
+CALL_TAGGED = "call-tagged"
+"""A call's tags are as `tags` of the facts says, whole."""
+
 CALL_CONTROL = "call-control"
 """What somebody commanded of a call: on its timeline, and no sign of the call itself."""
 
@@ -216,27 +229,35 @@ def command_from(row: InboxRow) -> Command:
         return command
     if row.call_id is None:
         return Pass()
-    if row.provider == "internal":
-        match row.type:
-            case "provider-absent":
-                return NoteAbsent(call_id=row.call_id, at=row.received_at)
-            case "report-missing":
-                return NoteReportMissing(call_id=row.call_id, at=row.received_at)
-            case "call-processed":
-                return NoteProcessed(call_id=row.call_id, at=row.received_at)
-            case _ if row.type == LET_THROUGH:
-                return Observe(call_id=row.call_id, observation=_let_through(row))
-            case "slot-released":
-                return NoteReleased(call_id=row.call_id, at=row.received_at)
-            case _ if row.type == CALL_CONTROL:
-                return Pass()
-            case _:
-                pass
+    if row.provider == "internal" and (command := _of_call(row, row.call_id)) is not None:
+        return command
     observation = _observation(row)
     if row.type == "assistant-request" and row.apply_sequence is None and row.outcome is None:
         is_answerable = row.facts.get("is_answerable") is not False
         return Request(call_id=row.call_id, observation=observation, is_answerable=is_answerable)
     return Observe(call_id=row.call_id, observation=observation, is_replay=row.apply_sequence is not None)
+
+
+def _of_call(row: InboxRow, call_id: str) -> Command | None:
+    command: Command | None = None
+    match row.type:
+        case "provider-absent":
+            command = NoteAbsent(call_id=call_id, at=row.received_at)
+        case "report-missing":
+            command = NoteReportMissing(call_id=call_id, at=row.received_at)
+        case "call-processed":
+            command = NoteProcessed(call_id=call_id, at=row.received_at)
+        case _ if row.type == LET_THROUGH:
+            command = Observe(call_id=call_id, observation=_let_through(row))
+        case "slot-released":
+            command = NoteReleased(call_id=call_id, at=row.received_at)
+        case _ if row.type == CALL_TAGGED:
+            command = NoteTags(call_id=call_id, tags=tuple(sorted(_texts(row.facts.get("tags")))), row_id=row.id)
+        case _ if row.type == CALL_CONTROL:
+            command = Pass()
+        case _:
+            pass
+    return command
 
 
 def is_configuration(row: InboxRow) -> bool:

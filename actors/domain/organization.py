@@ -10,6 +10,7 @@ from actors.domain.alarm_rules import rules_from
 from actors.domain.alarms import Alarms, Incident, Key
 from actors.domain.call import Call, Observation, Source
 from actors.domain.commands import (
+    CALL_TAGGED,
     Command,
     Configure,
     ConfigureAlarms,
@@ -22,6 +23,7 @@ from actors.domain.commands import (
     NoteReleased,
     NoteRepair,
     NoteReportMissing,
+    NoteTags,
     Observe,
     Pass,
     Request,
@@ -111,7 +113,7 @@ def _decide(state: Organization, command: Command) -> Decision:
             return Decision(
                 (CallHeard(call=call.hear(command.at, command.utterance, command.sign), utterance=command.utterance),)
             )
-        case NoteAbsent() | NoteReportMissing() | NoteProcessed() | NoteReleased():
+        case NoteAbsent() | NoteReportMissing() | NoteProcessed() | NoteReleased() | NoteTags():
             # Who tells these has read of the call in Postgres, so it is known by now.
             call = state.calls.get(command.call_id)
             return Decision() if call is None else Decision((_note(call, command),))
@@ -203,7 +205,7 @@ def _note_repair(state: Organization, command: NoteRepair) -> Decision:
     return Decision((CallChanged(call=call, kind="state-repaired"), counted) if call is not None else (counted,))
 
 
-def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | NoteReleased) -> Event:
+def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | NoteReleased | NoteTags) -> Event:
     match command:
         case NoteAbsent():
             return CallChanged(
@@ -217,6 +219,9 @@ def _note(call: Call, command: NoteAbsent | NoteReportMissing | NoteProcessed | 
             return CallChanged(
                 call=replace(call, released_at=max(call.released_at or 0, command.at)), kind="slot-released"
             )
+        case NoteTags(tags=tags, row_id=row_id):
+            told = replace(call, tags=tags, tagged_by=row_id) if row_id > call.tagged_by else call
+            return CallChanged(call=told, kind=CALL_TAGGED)
         case _:
             assert_never(command)
 

@@ -72,6 +72,7 @@ def call_view(call: Call) -> View:
         "absent_at": iso(call.absent_at),
         "admission": call.admission,
         "released_at": iso(call.released_at),
+        "tags": list(call.tags),
         "version": call.version,
     }
 

@@ -97,6 +97,7 @@ class CallView(Strict):
     )
     admission: str | None = Field(description="`accepted`, `accepted:…`, `refused:…`; null when it never asked.")
     released_at: Timestamp | None = Field(description="When an operator freed the call's slot.")
+    tags: list[str] = Field(description="What people sort it by: short words, ordered, 10 at most.")
     version: int = Field(description="Grows with each change of the record.")
 
 

@@ -82,7 +82,12 @@ left join private.calls_of_day($1, $2, $3) as call on true;
 
 -- name: active_calls
 -- Calls that have not ended, newest first, each row with how many there are in all.
-select *, count(*) over () as total
+select calls.*, count(*) over () as total,
+    array(
+        select tag from call_tags as tagged
+        where tagged.organization_id = $1 and tagged.call_id = calls.id
+        order by tag
+    ) as tags
 from calls
 where organization_id = $1 and status <> 'ended'
 order by created_at desc, id desc
@@ -90,7 +95,12 @@ limit $2;
 
 -- name: calls_in_order
 -- Calls first seen at or after $2 and, by (time, id), before ($3, $4), newest first; a null limit ($5) ends nothing.
-select *
+select calls.*,
+    array(
+        select tag from call_tags as tagged
+        where tagged.organization_id = $1 and tagged.call_id = calls.id
+        order by tag
+    ) as tags
 from calls
 where organization_id = $1
     and created_at >= $2
@@ -102,7 +112,12 @@ limit $5;
 -- name: calls_page
 -- Those of `calls_in_order` that filters let through, each null to filter nothing. To be planned for its arguments: a plan
 -- for whatever may be asked prepares every filter in every month.
-select *
+select calls.*,
+    array(
+        select tag from call_tags as tagged
+        where tagged.organization_id = $1 and tagged.call_id = calls.id
+        order by tag
+    ) as tags
 from calls
 where organization_id = $1
     and created_at >= $2
@@ -131,7 +146,13 @@ where organization_id = $1
         select from incidents
         where incidents.organization_id = $1 and incidents.call_id = calls.provider_call_id
     ))
-    and ($19::uuid[] is null or id = any ($19))
+    -- Gathered once, by the index of tags: with each call asked for in turn, all of the range would be gone through.
+    and ($19::text is null or id = any (array(
+        select tagged.call_id from call_tags as tagged
+        where tagged.organization_id = $1 and tagged.tag = $19
+            and tagged.call_created_at >= $2 and tagged.call_created_at <= $3
+    )))
+    and ($20::uuid[] is null or id = any ($20))
 order by created_at desc, id desc
 limit $5;
 
@@ -169,7 +190,12 @@ select id, created_at from call_keys where organization_id = $1 and provider_cal
 -- name: call
 -- One call with its transcript, costs and recording, as far as they are known.
 select calls.*, transcript.transcript_text, transcript.messages, transcript.analysis, costs.breakdown,
-    recording.path, recording.bytes, recording.sha256, recording.content_type
+    recording.path, recording.bytes, recording.sha256, recording.content_type,
+    array(
+        select tag from call_tags as tagged
+        where tagged.organization_id = $1 and tagged.call_id = calls.id
+        order by tag
+    ) as tags
 from calls
 left join call_transcripts as transcript
     on transcript.call_id = $2 and transcript.call_created_at = $3 and transcript.organization_id = $1

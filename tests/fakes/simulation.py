@@ -12,7 +12,7 @@ from unittest.mock import patch
 from uuid import UUID
 
 from actors.domain.call import Call, Utterance
-from actors.domain.commands import INCIDENT_ROWS, Hear, InboxRow
+from actors.domain.commands import CALL_TAGGED, INCIDENT_ROWS, Hear, InboxRow
 from actors.domain.conversation import Speech, SpeechSign
 from actors.domain.json_types import JSON
 from actors.domain.local_day import local_date
@@ -190,6 +190,13 @@ class Simulation:
                         actions.append((arrives, self._arrival(tenant, replaced(each, id=row_id))))
                 for _ in range(random.randint(0, 3)):
                     actions.append((begins + random.random() * span, self._chatter(tenant, call_id)))
+                for _ in range(random.choice([0, 0, 1, 3])):
+                    row_id += 1
+                    tags: list[JSON] = [tag for tag in ("billing", "vip") if random.random() < 0.5]
+                    tagged = row(
+                        row_id, call_id, CALL_TAGGED, at=START + row_id, facts={"tags": tags}, provider="internal"
+                    )
+                    actions.append((begins + random.random() * BUSY_SECONDS / 2, self._arrival(tenant, tagged)))
                 for kind in random.sample(NOTES, random.choice([0, 0, 1, 2])):
                     row_id += 1
                     noted = row(row_id, call_id, kind, at=START + row_id, provider="internal")

@@ -57,6 +57,7 @@ DECISIONS: Final[Mapping[str, Access]] = {
     "notification_recipients": replace(_KEPT, delete="admin"),
     "suppressions": Access(select="viewer", delete="admin"),
     "call_notes": Access(select="viewer", insert="supervisor", delete="supervisor"),
+    "call_tags": _READ,
     "idempotency_keys": Access(select="viewer", insert="viewer", update="viewer", delete="viewer"),
     "delivery_replays": Access(select="viewer", insert="supervisor"),
     "outbound_calls": Access(select="viewer", insert="supervisor"),

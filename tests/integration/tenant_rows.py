@@ -59,6 +59,7 @@ _BESIDE: Final[Mapping[str, Mapping[str, Any]]] = {
     "webhook_delivery_attempts": {"response_status": lambda: 200},
     "usage_ledger": {"currency": lambda: "usd"},
     "call_notes": {"author": lambda: ACTOR},
+    "call_tags": {"author": lambda: ACTOR},
     "webhook_bodies": {"packed": lambda: packed(b"{}")},
     "idempotency_keys": {"actor": lambda: ACTOR},
     "delivery_replays": {"until": lambda: datetime.now(UTC) + timedelta(days=1), "requested_by": lambda: ACTOR},

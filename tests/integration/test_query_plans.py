@@ -130,6 +130,28 @@ async def test_a_filter_is_planned_for_however_often_it_is_asked(connection: Con
     assert [tuple(each) for each in planned] == [(0, 8)]
 
 
+async def test_calls_with_a_tag_are_found_by_the_index_of_tags(connection: Connection) -> None:
+    await connection.execute("reset role")
+    await connection.execute(
+        "insert into call_tags (organization_id, tag, call_created_at, call_id, author)"
+        " select organization_id, case when version % 30 = 1 then 'rare' else 'often' end, created_at, id, 'x'"
+        " from calls"
+    )
+    await connection.execute("analyze call_tags")
+    await connection.execute("set local role authenticated")
+    await connection.execute("set local plan_cache_mode = force_custom_plan")
+    until = datetime(2031, 4, 20, tzinfo=UTC)
+    narrowed = CallFilter(tag="rare").columns
+    told = await plan(connection, statement("calls_page"), UUID(OWN), MONTHS[1], until, LAST, 20, *narrowed, None)
+    assert re.search(r"(Index Only Scan|Index Scan) using idx_call_tags_found on public\.call_tags", told), told
+    assert "Seq Scan" not in told
+    # Those calls are read by their ids, and no other.
+    assert touched(told, "calls") == {"2031_02", "2031_03", "2031_04"}
+    assert re.search(r"calls_2031_03_pkey", told), told
+    assert "idx_org_date" not in told
+    assert "created_at_id_idx" not in told
+
+
 async def test_one_call_is_read_from_its_own_month(connection: Connection) -> None:
     row = await connection.fetchrow("select id, created_at from calls where created_at >= $1 limit 1", MONTHS[3])
     assert row is not None

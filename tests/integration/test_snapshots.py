@@ -52,6 +52,8 @@ calls = st.builds(
     precedences=st.dictionaries(texts, st.builds(Precedence, st.integers(), st.integers(-(2**60), 2**60), texts)),
     tool_call_ids=st.frozensets(texts),
     hangs=st.integers(0),
+    tags=st.lists(texts, max_size=3).map(tuple),
+    tagged_by=st.integers(0),
     live_since=st.none() | times,
     arrivals=st.lists(st.tuples(times, times), max_size=3).map(tuple),
     speech=st.builds(
@@ -197,6 +199,14 @@ async def test_a_document_of_another_format_is_no_snapshot(
     assert await snapshots.load(ORGANIZATION_ID) is None
     await snapshots.save(ORGANIZATION_ID, Snapshot(epoch=1, state=state))
     assert await snapshots.load(ORGANIZATION_ID) == _kept(Snapshot(epoch=1, state=state))
+
+
+def test_a_snapshot_of_before_there_were_tags_loads(state: Organization) -> None:
+    saved = encode(Snapshot(epoch=1, state=state))
+    assert b"tag" not in saved
+    loaded = decode(saved)
+    assert loaded is not None
+    assert all((call.tags, call.tagged_by) == ((), 0) for call in loaded.state.calls.values())
 
 
 async def test_the_epoch_of_a_later_format_still_fences(

@@ -53,6 +53,7 @@ QUERIES: Final[Mapping[str, Arguments]] = {
     "calls_in_order: 93 days": _in_order(93),
     "calls_page: 93 days, of an assistant": _page(93, assistant_id=lambda sample: sample.assistant_id),
     "calls_page: 93 days, outbound": _page(93, direction=lambda _: "outbound"),
+    "calls_page: 93 days, with a tag": _page(93, tag=lambda _: "vip"),
     "calls_page: 93 days, in progress (hardly any)": _page(93, status=lambda _: "in-progress"),
     "calls_page: 93 days, ringing (none)": _page(93, status=lambda _: "ringing"),
     "active_calls": lambda _: (100,),

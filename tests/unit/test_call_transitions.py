@@ -15,7 +15,15 @@ from tests.fakes.events import row
 from workflows.vendors.vapi_message import KNOWN_TYPES
 
 NOW = 1_790_000_000_000
-NOTES = {"provider-absent", "report-missing", "call-processed", "slot-released", "call-control", "state-repaired"}
+NOTES = {
+    "provider-absent",
+    "report-missing",
+    "call-processed",
+    "slot-released",
+    "call-control",
+    "state-repaired",
+    "call-tagged",
+}
 """What we ourselves tell of a call."""
 
 

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from actors.domain.admission import ACCEPTED, Occupancy, is_refusal
-from actors.domain.commands import Forget, Hear, InboxRow, Tick
+from actors.domain.commands import CALL_TAGGED, Forget, Hear, InboxRow, Tick
 from actors.domain.json_types import JSON
 from actors.domain.organization import recall
 from actors.domain.policy import Policy
@@ -37,6 +37,8 @@ async def _simulate(seed: int) -> World:
         arrivals = arrivals[len(batch) :]
         if random.random() < 0.2:
             batch.extend(_handled(world, random))
+        if random.random() < 0.2:
+            batch.extend(_tagged(world, random))
         hinted = [row for row in batch if row is not None and random.random() < 0.8]
         if not hinted:
             hinted = [row for row in world.rows.values() if row.apply_sequence is None]
@@ -137,6 +139,20 @@ async def _process_rest(actor: OrganizationActor, world: World) -> None:
 
 async def _tick(actor: OrganizationActor, world: World) -> None:
     await actor.process([Tick(at=world.clock.at)])
+
+
+def _tagged(world: World, random: Random) -> list[InboxRow]:
+    """Somebody tags a call that Postgres has. Rows may be taken in in another order than they were accepted in."""
+    if not world.calls:
+        return []
+    call_id = random.choice(sorted(world.calls))
+    tags: list[JSON] = [tag for tag in ("billing", "vip") if random.random() < 0.5]
+    row_id = 10_000 + len(world.rows)
+    told = event_row(
+        *(row_id, call_id, CALL_TAGGED),
+        at=world.clock.at, key=f"{CALL_TAGGED}:{row_id}", facts={"tags": tags}, provider="internal",
+    )  # fmt: skip
+    return [told] if world.accept(told) else []
 
 
 def _handled(world: World, random: Random) -> list[InboxRow]:

@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from actors.domain.call import Call, CallFields, CallStatus, Observation, Source, Utterance
-from actors.domain.commands import Command, Forget, Hear, NoteAbsent, NoteProcessed, NoteReportMissing, Observe
+from actors.domain.commands import (
+    Command,
+    Forget,
+    Hear,
+    NoteAbsent,
+    NoteProcessed,
+    NoteReportMissing,
+    NoteTags,
+    Observe,
+)
 from actors.domain.local_day import local_date
 from actors.domain.measured import measured
 from actors.domain.metrics import DayCounters
@@ -33,6 +42,7 @@ class Domain(RuleBasedStateMachine):
         )
         self.seen: dict[str, list[Observation]] = {}
         self.notes: dict[str, dict[str, int]] = {}
+        self.tagged: dict[str, tuple[int, tuple[str, ...]]] = {}
         self.heard: dict[str, int] = {}
         self.ended: set[str] = set()
         self.digests = count()
@@ -73,11 +83,17 @@ class Domain(RuleBasedStateMachine):
             notes = self.notes.setdefault(call, {})
             notes[note.__name__] = max(notes.get(note.__name__, 0), at)
 
+    @rule(call=CALLS, row_id=st.integers(1, 1_000), tags=st.sampled_from([(), ("a",), ("a", "b")]))
+    def tag(self, call: str, row_id: int, tags: tuple[str, ...]) -> None:
+        assert self.take(NoteTags(call_id=call, tags=tags, row_id=row_id)) == 0
+        if call in self.seen and row_id > self.tagged.get(call, (0,))[0]:
+            self.tagged[call] = (row_id, tags)
+
     @rule(before=TIMES)
     def forget(self, before: int) -> None:
         self.take(Forget(before=before))
         for call in [call for call in self.ended if self._evidence(call) < before]:
-            for kept in (self.seen, self.notes, self.heard):
+            for kept in (self.seen, self.notes, self.tagged, self.heard):
                 kept.pop(call, None)
             self.ended.discard(call)
 
@@ -95,6 +111,7 @@ class Domain(RuleBasedStateMachine):
             assert held.absent_at == notes.get("NoteAbsent")
             assert held.processed_at == notes.get("NoteProcessed")
             assert held.report_missing == ("NoteReportMissing" in notes)
+            assert (held.tagged_by, held.tags) == self.tagged.get(call_id, (0, ()))
             assert held.is_ended == (call_id in self.ended)
 
     @invariant()

@@ -23,7 +23,7 @@ export const SCOPES: Readonly<Record<string, readonly [Role, string]>> = {
   "audit:read": ["admin", "read the audit log"],
   "calls:read": ["viewer", "read calls and figures"],
   "calls:export": ["supervisor", "export calls"],
-  "calls:annotate": ["supervisor", "write notes on calls"],
+  "calls:annotate": ["supervisor", "write notes on calls, and tag them"],
   "calls:control": ["supervisor", "speak into, mute and transfer calls"],
   "calls:end": ["supervisor", "end calls"],
   "calls:create": ["supervisor", "place calls"],

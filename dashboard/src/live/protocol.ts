@@ -54,6 +54,8 @@ export interface BoardCall {
   readonly admission: string | null;
   /** When an operator freed the call's slot. */
   readonly released_at: string | null;
+  /** What people sort it by: short words, ordered, 10 at most. */
+  readonly tags: ReadonlyArray<string>;
   /** Grows with each change of the record. */
   readonly version: number;
   readonly utterances: ReadonlyArray<UtteranceView>;
@@ -135,6 +137,8 @@ export interface CallView {
   readonly admission: string | null;
   /** When an operator freed the call's slot. */
   readonly released_at: string | null;
+  /** What people sort it by: short words, ordered, 10 at most. */
+  readonly tags: ReadonlyArray<string>;
   /** Grows with each change of the record. */
   readonly version: number;
 }
