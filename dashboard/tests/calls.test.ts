@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { filtersOf, matches } from "../src/calls/filters.ts";
+import { tagsAmong } from "../src/call/tags.ts";
+import { chipsOf, filtersOf, matches } from "../src/calls/filters.ts";
 import { evidenceOf, isStale, lastedWords, silenceMs } from "../src/calls/facts.ts";
 import { clock, percent, timeIn, timeOfDay } from "../src/calls/format.ts";
 import { hourOf, MINUTES } from "../src/calls/hour.ts";
@@ -20,7 +21,7 @@ function call(id: string, told: Partial<BoardCall> = {}): BoardCall {
     call_id: id, status: "in-progress", type: null, direction: "inbound", assistant_id: null, assistant_name: null, from_number: "+15550100", to_number: null,
     customer_name: null, campaign_id: null, transferred_to: null, created_at: at(60), ringing_at: at(60), answered_at: at(50), ended_at: null, ended_reason: null,
     ended_class: null, fault_owner: null, duration_seconds: null, cost_usd: null, tool_calls: 0, hangs: 0, conversation, report: "pending", processed_at: null,
-    evidence_at: at(5), evidence_kind: "speech", absent_at: null, admission: null, released_at: null, version: 1, utterances: [], ...told,
+    evidence_at: at(5), evidence_kind: "speech", absent_at: null, admission: null, released_at: null, tags: [], version: 1, utterances: [], ...told,
   };
 }
 
@@ -69,6 +70,17 @@ test("numbers and words are searched, and nonsense in the address narrows nothin
   expect(matches(said, filtersOf(new URLSearchParams("q=555010")), NOW, false)).toBe(true);
   expect(matches(said, filtersOf(new URLSearchParams("age=soon&show=everything")), NOW, false)).toBe(true);
   expect(silenceMs(said, NOW)).toBe(20_000);
+});
+
+test("calls are narrowed to a tag, and a hub of the release before tells of none", () => {
+  const tagged = call("tagged", { tags: ["billing", "vip"] });
+  const { tags: _, ...told } = call("before");
+  const before = told as BoardCall;
+  const asked = filtersOf(new URLSearchParams("tag=vip"));
+  expect(chipsOf(asked)).toEqual([{ name: "tag", text: "tag vip" }]);
+  expect([tagged, call("plain"), before].map((each) => matches(each, asked, NOW, false))).toEqual([true, false, false]);
+  expect(matches(tagged, filtersOf(new URLSearchParams("q=BILL")), NOW, false)).toBe(true);
+  expect(tagsAmong([tagged, before, call("other", { tags: ["vip", "audit"] })])).toEqual(["audit", "billing", "vip"]);
 });
 
 test("a frozen order keeps its rows where they are until it is applied", () => {

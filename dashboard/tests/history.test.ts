@@ -7,9 +7,9 @@ const asked = (query: string) => askedOf(new URLSearchParams(query));
 const NOW = Date.parse("2026-03-30T12:00:00Z");
 
 test("what the address says is asked in the API's words, and nothing else is", () => {
-  const filter = filterOf(asked("q=refund&class=limit&min=30&alarm=no&number=%2B15550100&nonsense=1"));
+  const filter = filterOf(asked("q=refund&class=limit&min=30&alarm=no&tag=vip&number=%2B15550100&nonsense=1"));
   const told = Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== null));
-  expect(told).toEqual({ search: "refund", ended_class: "limit", min_duration_seconds: 30, has_incident: "false", number: "+15550100" });
+  expect(told).toEqual({ search: "refund", ended_class: "limit", min_duration_seconds: 30, has_incident: "false", tag: "vip", number: "+15550100" });
   expect(chipsOf(asked("q=refund&min=30"), String).map((chip) => chip.name)).toEqual(["q", "min"]);
 });
 

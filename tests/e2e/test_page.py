@@ -31,7 +31,7 @@ async def board(page: Page) -> Page:
     return page
 
 
-async def test_a_call_appears_speaks_and_is_shown_as_ended(board: Page, product: Product) -> None:
+async def test_a_call_appears_speaks_is_tagged_and_shown_as_ended(board: Page, product: Product, shot: Shoot) -> None:
     page, call = board, a_call(product, 371)
     lifecycle = [each for each in call.messages if each.type in LIFECYCLE]
     started = next(each for each in lifecycle if each.content.get("status") == "in-progress")
@@ -48,11 +48,26 @@ async def test_a_call_appears_speaks_and_is_shown_as_ended(board: Page, product:
             product.post(body_of(call, spoken)).raise_for_status()
             await asyncio.sleep(0.5)
 
+    await page.keyboard.press("t")
+    await expect(page.get_by_label("Add a tag")).to_be_focused()
+    await page.keyboard.type("Call back")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#call .tag")).to_contain_text("call-back", timeout=PATIENCE_MS)
+    # The choice of tags is made of what the live feed told.
+    await page.locator('[data-filter="tag"]').select_option("call-back", timeout=PATIENCE_MS)
+    await expect(page.get_by_role("button", name="Remove the filter: tag call-back")).to_be_visible()
+    assert "tag=call-back" in page.url
+    await expect(page.locator("#calls .row")).to_have_count(1)
+    await shot("a-tagged-call")
+    await page.get_by_role("button", name="Remove the filter: tag call-back").click()
+
     for message in lifecycle:
         product.post(body_of(call, message)).raise_for_status()
     await expect(page.locator("#call .pill")).to_have_text("ended", timeout=PATIENCE_MS)
     await page.get_by_role("tab", name="Facts").click()
     await expect(page.locator("#call")).to_contain_text("processed", timeout=PATIENCE_MS)
+    (found,) = product.get("calls", tag="call-back").raise_for_status().json()["calls"]
+    assert (found["call_id"], found["tags"]) == (call.call_id, ["call-back"])
 
 
 async def test_a_supervisor_is_alarmed_has_something_said_and_ends_the_call(

@@ -141,3 +141,29 @@ async def test_an_open_call_is_acted_on(page: Page, feed: FakeFeed, shot: Shoot)
     await expect(dialog).to_have_count(0)
     assert [each["action"] for each in commands] == ["say", "whisper", "mute", "unmute"]
     await expect(page.locator(row_of("call-0"))).to_have_count(1)
+
+
+async def test_a_tag_is_set_and_taken_away(page: Page, feed: FakeFeed) -> None:
+    del feed
+    tagged: list[tuple[str, str]] = []
+
+    async def tag(route: Route) -> None:
+        tagged.append((route.request.method, route.request.url.rpartition("/")[2]))
+        await route.fulfill(json={"tags": ["vip"] if route.request.method == "PUT" else []})
+
+    await page.route("**/calls/call-0/tags/*", tag)
+    await page.goto("/#?call=call-0")
+    await until_live(page)
+    await page.keyboard.press("t")
+    await expect(page.get_by_label("Add a tag")).to_be_focused()
+    await page.keyboard.type("VIP ")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#call .tag")).to_contain_text("vip")
+    await expect(page.get_by_label("Add a tag")).to_have_value("")
+    await page.keyboard.press("Shift+Tab")
+    await expect(page.get_by_role("button", name="Take away the tag vip")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#call .tag")).to_have_count(0)
+    await expect(page.get_by_label("Add a tag")).to_be_focused()
+    await page.keyboard.press("Escape")
+    assert tagged == [("PUT", "VIP"), ("DELETE", "vip")]

@@ -11,6 +11,8 @@ import { Actions } from "./actions.tsx";
 import { type TimelineEntry, useCallDetail } from "./detail.ts";
 import { linesOf } from "./lines.ts";
 import { Notes } from "./notes.tsx";
+import { TagEditor } from "./tag-editor.tsx";
+import { tagsOf } from "./tags.ts";
 import { Timeline } from "./timeline.tsx";
 import { Transcript } from "./transcript.tsx";
 import { Link } from "../shell/link.tsx";
@@ -74,6 +76,7 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
           ×
         </button>
       </header>
+      <TagEditor organizationId={organizationId} callId={call.call_id} tags={tagsOf(call)} mayWrite={scopes.has("calls:annotate")} />
       {incidents.map((incident) => (
         <p key={incident.incident_id} className="drawer-alarm" data-severity={incident.severity}>
           <span className="severity">

@@ -1,6 +1,7 @@
 /** The calls of the table as a file (RFC 4180): the same calls in the same order, times in ISO, seconds as integers. */
 
 import { field } from "../audit/csv.ts";
+import { tagsOf } from "../call/tags.ts";
 import { ageMs, evidenceOf, silenceMs } from "./facts.ts";
 import type { CallRow } from "./rows.ts";
 
@@ -18,6 +19,7 @@ const COLUMNS: readonly [string, (row: CallRow, now: number) => Value][] = [
   ["customer_name", ({ call }) => call.customer_name],
   ["assistant_name", ({ call }) => call.assistant_name],
   ["campaign_id", ({ call }) => call.campaign_id],
+  ["tags", ({ call }) => tagsOf(call).join(" ") || null],
   ["created_at", ({ call }) => call.created_at],
   ["answered_at", ({ call }) => call.answered_at],
   ["age_seconds", ({ call }, now) => wholeSeconds(ageMs(call, now))],

@@ -1,6 +1,7 @@
 /** Which calls are looked at: what the address says, as a predicate and as chips. */
 
 import type { BoardCall } from "../live/protocol.ts";
+import { tagsOf } from "../call/tags.ts";
 import { words } from "./format.ts";
 import { ageMs, evidenceOf, isLive, isRefused, isStale, isWaiting, silenceMs } from "./facts.ts";
 
@@ -14,13 +15,14 @@ export interface Filters {
   assistant: string | null;
   direction: string | null;
   number: string | null;
+  tag: string | null;
   evidence: string | null;
   /** Seconds and more. */
   age: number | null;
   silence: number | null;
 }
 
-export const FILTER_NAMES = ["q", "show", "state", "assistant", "direction", "number", "evidence", "age", "silence"] as const;
+export const FILTER_NAMES = ["q", "show", "state", "assistant", "direction", "number", "tag", "evidence", "age", "silence"] as const;
 export type FilterName = (typeof FILTER_NAMES)[number];
 
 export function filtersOf(params: URLSearchParams): Filters {
@@ -32,6 +34,7 @@ export function filtersOf(params: URLSearchParams): Filters {
     assistant: params.get("assistant"),
     direction: params.get("direction"),
     number: params.get("number"),
+    tag: params.get("tag"),
     evidence: params.get("evidence"),
     age: secondsOf(params.get("age")),
     silence: secondsOf(params.get("silence")),
@@ -54,6 +57,7 @@ export function chipsOf(filters: Filters): { name: FilterName; text: string }[] 
     ["assistant", filters.assistant && `assistant ${filters.assistant}`],
     ["direction", filters.direction],
     ["number", filters.number && `number ${filters.number}`],
+    ["tag", filters.tag && `tag ${filters.tag}`],
     ["evidence", filters.evidence],
     ["age", filters.age === null ? null : `older than ${filters.age} s`],
     ["silence", filters.silence === null ? null : `silent for ${filters.silence} s`],
@@ -62,13 +66,14 @@ export function chipsOf(filters: Filters): { name: FilterName; text: string }[] 
 }
 
 export function matches(call: BoardCall, filters: Filters, now: number, hasAlarm: boolean): boolean {
-  const { state, assistant, direction, number, evidence, age, silence, search } = filters;
+  const { state, assistant, direction, number, tag, evidence, age, silence, search } = filters;
   return (
     isOfGroup(call, filters.group, now, hasAlarm) &&
     (state === null || call.status === state) &&
     (assistant === null || (call.assistant_name ?? call.assistant_id) === assistant) &&
     (direction === null || call.direction === direction) &&
     (number === null || call.from_number === number || call.to_number === number) &&
+    (tag === null || tagsOf(call).includes(tag)) &&
     (evidence === null || evidenceOf(call, now) === evidence) &&
     (age === null || ageMs(call, now) >= age * 1000) &&
     (silence === null || (silenceMs(call, now) ?? -1) >= silence * 1000) &&
@@ -94,7 +99,7 @@ function isOfGroup(call: BoardCall, group: Group | null, now: number, hasAlarm: 
 }
 
 function isFound(call: BoardCall, asked: string): boolean {
-  const places = [call.call_id, call.status, call.customer_name, call.from_number, call.to_number, call.assistant_name, call.utterances.at(-1)?.text];
+  const places = [call.call_id, call.status, call.customer_name, call.from_number, call.to_number, call.assistant_name, call.utterances.at(-1)?.text, ...tagsOf(call)];
   return places.some((place) => place?.toLowerCase().includes(asked));
 }
 

@@ -23,6 +23,7 @@ export interface PastCall {
   success_evaluation: string | null;
   report: string;
   processed_at: string | null;
+  tags: readonly string[];
   archived: boolean;
 }
 

@@ -28,6 +28,7 @@ export function FilterForm({ asked, choices, chips, searchRef }: FilterFormProps
       <Choice name="direction" label="Direction" value={asked.direction} options={["inbound", "outbound", "web"].map((each) => [each, each] as const)} />
       <Choice name="class" label="How it ended" value={asked.class} options={CLASSES.map((each) => [each, words(each)] as const)} />
       <Choice name="fault" label="Fault" value={asked.fault} options={FAULT_OWNERS.map((each) => [each, words(each)] as const)} />
+      <Typed name="tag" label="Tag" value={asked.tag} type="text" hint="vip" />
       <Typed name="min" label="Least seconds" value={asked.min} type="number" hint="30" />
       <Choice name="alarm" label="Alarm" value={asked.alarm} options={[["yes", "with an alarm"], ["no", "without"]]} />
       <Choice name="recording" label="Recording" value={asked.recording} options={[["yes", "recorded"], ["no", "without"]]} />

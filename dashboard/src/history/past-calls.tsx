@@ -1,6 +1,7 @@
 /** The calls that were found, each with what was said around the words that were searched for. */
 
 import type { ReactNode } from "react";
+import { TagList } from "../call/tag-list.tsx";
 import { callerOf } from "../calls/facts.ts";
 import { dayAndTime } from "../calls/days.ts";
 import { clock, dollars, NOTHING, words } from "../calls/format.ts";
@@ -53,6 +54,7 @@ function Row({ call, said, timeZone }: { call: PastCall; said: readonly SaidPart
             {callerOf(call)}
           </Link>
           <span className="note">{[call.direction, line && `${call.direction === "outbound" ? "from" : "to"} ${line}`].filter(Boolean).join(" ")}</span>
+          <TagList tags={call.tags} />
         </td>
         <td className="p-assistant">{call.assistant_name ?? NOTHING}</td>
         <td className="p-ended">

@@ -4,7 +4,7 @@ import { words } from "../calls/format.ts";
 import { dayAfter, isDay, startOfDay } from "../calls/days.ts";
 
 /** As the API names and measures them; `range` and the days are the page's own. */
-export const NAMES = ["q", "range", "from", "to", "assistant", "number", "direction", "class", "fault", "min", "alarm", "recording"] as const;
+export const NAMES = ["q", "range", "from", "to", "assistant", "number", "direction", "class", "fault", "tag", "min", "alarm", "recording"] as const;
 export type Name = (typeof NAMES)[number];
 export type Asked = Readonly<Record<Name, string>>;
 
@@ -33,6 +33,7 @@ export function filterOf(asked: Asked): CallQuery {
     direction: asked.direction || null,
     ended_class: asked.class || null,
     fault_owner: asked.fault || null,
+    tag: asked.tag.trim() || null,
     min_duration_seconds: asked.min !== "" && Number.isFinite(least) ? least : null,
     has_incident: yesOrNo(asked.alarm),
     has_recording: yesOrNo(asked.recording),
@@ -57,6 +58,7 @@ export function chipsOf(asked: Asked, assistantName: (id: string) => string): { 
     ["direction", asked.direction],
     ["class", asked.class && words(asked.class)],
     ["fault", asked.fault && `fault: ${asked.fault}`],
+    ["tag", asked.tag && `tag ${asked.tag}`],
     ["min", asked.min && `at least ${asked.min} s`],
     ["alarm", asked.alarm && (asked.alarm === "yes" ? "with an alarm" : "without an alarm")],
     ["recording", asked.recording && (asked.recording === "yes" ? "recorded" : "without a recording")],

@@ -6,6 +6,7 @@ import { useResource } from "../api/resource.ts";
 import type { PermittedOrganization } from "../api/session.ts";
 import { linesOf } from "../call/lines.ts";
 import { Notes } from "../call/notes.tsx";
+import { TagEditor } from "../call/tag-editor.tsx";
 import { Timeline } from "../call/timeline.tsx";
 import { callerOf } from "../calls/facts.ts";
 import { dayAndTime } from "../calls/days.ts";
@@ -79,6 +80,7 @@ function Record({ call, organization, reload }: { call: CallRecord; organization
             {call.ended_reason && ` · ${words(call.ended_reason)}`}
           </p>
         </div>
+        <TagEditor organizationId={organization.organization_id} callId={call.call_id} tags={call.tags} mayWrite={organization.scopes.includes("calls:annotate") && !call.archived} changed={reload} />
         {isLive && (
           <Link className="button" href={linkTo("/", { call: call.call_id })}>
             Watch it on the board

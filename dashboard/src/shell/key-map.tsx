@@ -20,6 +20,7 @@ const KEYS: readonly [string, string][] = [
   ["x", "transfer"],
   ["e", "end: asks first"],
   ["n", "write a note"],
+  ["t", "tag the call"],
   ["g", "the wallboard, and back"],
   ["?", "this map"],
 ];

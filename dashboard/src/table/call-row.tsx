@@ -1,6 +1,8 @@
 /** One call in the table. */
 
 import { memo, type ReactNode } from "react";
+import { TagList } from "../call/tag-list.tsx";
+import { tagsOf } from "../call/tags.ts";
 import { SEVERITIES } from "../calls/alarms.ts";
 import { ageMs, callerOf, endedAt, type Evidence, evidenceOf, lineOf, silenceMs, SILENT_MS, speakerOf, stateWords } from "../calls/facts.ts";
 import { clock, dollars, NOTHING, ofMs, words } from "../calls/format.ts";
@@ -87,6 +89,7 @@ export const CallRowView = memo(function CallRowView({ row, columns, me, index, 
         {EVIDENCE[sure]} {sure}
       </>
     ),
+    tags: tagsOf(call).length === 0 ? NOTHING : <TagList tags={tagsOf(call)} />,
     campaign: call.campaign_id ?? NOTHING,
     id: call.call_id,
   };

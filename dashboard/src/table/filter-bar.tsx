@@ -1,6 +1,7 @@
 /** What the table is narrowed to, as chips that take themselves away, and what a filter hides. */
 
 import { type ReactNode, useMemo } from "react";
+import { tagsAmong } from "../call/tags.ts";
 import { type CallRow, type Rows } from "../calls/rows.ts";
 import { chipsOf, FILTER_NAMES, type FilterName, type Filters } from "../calls/filters.ts";
 import { counted, words } from "../calls/format.ts";
@@ -70,16 +71,18 @@ const SILENCES = ["15", "60"];
 const AGES = ["300", "1800"];
 
 function FilterChoices({ filters, rows }: { filters: Filters; rows: ReadonlyMap<string, CallRow> }): ReactNode {
-  const assistants = useMemo(() => {
-    const names = new Set<string>();
-    for (const { call } of rows.values()) if (call.status !== "ended" && call.assistant_name) names.add(call.assistant_name);
-    return [...names].toSorted();
+  const { assistants, tags } = useMemo(() => {
+    const live = [...rows.values()].flatMap(({ call }) => (call.status === "ended" ? [] : [call]));
+    const names = new Set(live.flatMap((call) => call.assistant_name ?? []));
+    return { assistants: [...names].toSorted(), tags: tagsAmong(live) };
   }, [rows]);
+  const tagChoices = filters.tag === null || tags.includes(filters.tag) ? tags : [filters.tag, ...tags];
   return (
     <div className="filter-choices" role="group" aria-label="Filters">
       <Choice name="state" label="State" value={filters.state} options={["scheduled", "queued", "ringing", "in-progress", "forwarding"].map((each) => [each, words(each)])} />
       <Choice name="assistant" label="Assistant" value={filters.assistant} options={assistants.map((each) => [each, each])} />
       <Choice name="direction" label="Direction" value={filters.direction} options={[["inbound", "inbound"], ["outbound", "outbound"]]} />
+      {tagChoices.length > 0 && <Choice name="tag" label="Tag" value={filters.tag} options={tagChoices.map((each) => [each, each])} />}
       <Choice name="silence" label="Silence" value={filters.silence === null ? null : String(filters.silence)} options={SILENCES.map((each) => [each, `over ${each} s`])} />
       <Choice name="age" label="Age" value={filters.age === null ? null : String(filters.age)} options={AGES.map((each) => [each, `over ${Number(each) / 60} min`])} />
       <Choice name="evidence" label="Evidence" value={filters.evidence} options={["confirmed", "quiet", "unconfirmed"].map((each) => [each, each])} />
