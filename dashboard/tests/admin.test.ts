@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { joined } from "../src/admin/pages.ts";
-import { afterFault } from "../src/admin/reading.ts";
-import { neededRole, ROLES, SCOPES } from "../src/admin/scopes.ts";
+import { joined } from "../src/api/pages.ts";
+import { afterFault } from "../src/api/reading.ts";
+import { neededRole, ROLES, SCOPES } from "../src/api/scopes.ts";
 import { ago, dateTime, fromLocalInput, localInput, roughly } from "../src/admin/times.ts";
 import { csvOf } from "../src/audit/csv.ts";
 import { Problem, SignedOut, Unreachable } from "../src/api/client.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { wholeList } from "../src/admin/whole-list.ts";
+import { wholeList } from "../src/api/whole-list.ts";
 import { daysOf, fileNameOf, rangeOf } from "../src/audit/range.ts";
 
 interface NumberPage {

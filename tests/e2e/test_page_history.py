@@ -74,9 +74,9 @@ async def test_a_call_is_found_by_what_was_said_and_the_file_holds_what_is_shown
     assert [each["call_id"] for each in await downloaded(page, "#export")] == [call.call_id]
     await page.get_by_role("button", name="Clear all").click()
     await expect(page.locator(f'tbody[data-call="{other.call_id}"]')).to_be_visible(timeout=PATIENCE_MS)
-    while await page.get_by_role("button", name="Load more").count():
+    while await page.get_by_role("button", name="Show more").count():
         shown = await page.locator("tbody[data-call]").count()
-        await page.get_by_role("button", name="Load more").click()
+        await page.get_by_role("button", name="Show more").click()
         await expect(page.locator("tbody[data-call]").nth(shown)).to_be_attached(timeout=PATIENCE_MS)
     listed = await page.locator("tbody[data-call]").evaluate_all("(rows) => rows.map((row) => row.dataset.call)")
     assert [each["call_id"] for each in await downloaded(page, "#export")] == listed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serve.roles import LEAST_ROLE
 
-_SCOPES = Path(__file__).parents[2] / "dashboard" / "src" / "admin" / "scopes.ts"
+_SCOPES = Path(__file__).parents[2] / "dashboard" / "src" / "api" / "scopes.ts"
 
 
 def test_the_page_offers_every_scope_under_the_role_that_has_it() -> None:

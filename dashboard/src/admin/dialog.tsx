@@ -1,8 +1,9 @@
 /** Dialogs: a form, a question before something that cannot be taken back, and a secret that is shown once. */
 
 import { type ReactNode, useEffect, useId, useRef, useState } from "react";
+import type { Change } from "../api/change.ts";
 import { useModal } from "../shell/modal.ts";
-import type { Change } from "./change.ts";
+import { Fault } from "../shell/states.tsx";
 
 export interface DialogProps {
   title: string;
@@ -56,14 +57,6 @@ export function FormDialog({ title, close, children, submit, change, isDanger = 
         </div>
       </form>
     </Dialog>
-  );
-}
-
-export function Fault({ of: { fault } }: { of: Pick<Change, "fault"> }): ReactNode {
-  return fault === null ? null : (
-    <p className="fault" role="alert">
-      {fault}
-    </p>
   );
 }
 

@@ -4,7 +4,7 @@ import type { ReactNode } from "react";
 import { useTimeZone } from "../live/time-zone.ts";
 import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
-import type { Paged } from "./pages.ts";
+import type { Paged } from "../api/pages.ts";
 import { ago, dateTime } from "./times.ts";
 import "./admin.css";
 
@@ -97,7 +97,7 @@ export function Cell({ of, children }: { of: string; children: ReactNode }): Rea
   return <td data-of={of}>{children}</td>;
 }
 
-export function More({ of: { more, isMore, moreFault } }: { of: Pick<Paged<unknown>, "more" | "isMore" | "moreFault"> }): ReactNode {
+export function More({ of: { more, isMore, moreFault }, label = "Show more" }: { of: Pick<Paged<unknown>, "more" | "isMore" | "moreFault">; label?: string }): ReactNode {
   return (
     <>
       {moreFault && (
@@ -108,7 +108,7 @@ export function More({ of: { more, isMore, moreFault } }: { of: Pick<Paged<unkno
       {more && (
         <p className="more">
           <button type="button" disabled={isMore} onClick={more}>
-            {isMore ? "Loading…" : "Show more"}
+            {isMore ? "Loading…" : label}
           </button>
         </p>
       )}

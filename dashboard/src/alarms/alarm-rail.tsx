@@ -1,6 +1,7 @@
 /** Open incidents, worst first, and those that ended within the last minute. A filter hides none of them. */
 
 import { type ReactNode, useState } from "react";
+import { faultOf } from "../api/client.ts";
 import { alarmText, endOf, isMuted, SEVERITIES } from "../calls/alarms.ts";
 import { callerOf } from "../calls/facts.ts";
 import { clock, since } from "../calls/format.ts";
@@ -27,7 +28,7 @@ export function AlarmRail({ isFirst, organizationId, incidents, over, calls, now
     try {
       await actOnIncident(organizationId, incidentId, action);
     } catch (error) {
-      setFault(`Not done: ${error instanceof Error ? error.message : String(error)} Try again.`);
+      setFault(`Not done: ${faultOf(error)} Try again.`);
     }
   };
   return (

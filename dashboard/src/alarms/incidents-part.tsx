@@ -2,12 +2,11 @@
 
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault } from "../admin/dialog.tsx";
-import { usePages } from "../admin/pages.ts";
+import { useChange } from "../api/change.ts";
+import { usePages } from "../api/pages.ts";
 import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
 import { roughly } from "../admin/times.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import { Empty, Fault, Shown } from "../shell/states.tsx";
 import { alarmText, endOf, isMuted, SEVERITIES } from "../calls/alarms.ts";
 import { clock } from "../calls/format.ts";
 import type { LiveIncident } from "../live/protocol.ts";

@@ -2,8 +2,8 @@
 
 import { useState } from "react";
 import { Problem, tagged, type Tagged } from "../api/client.ts";
-import { type Change, useChange } from "../admin/change.ts";
-import { type Read, useReading } from "../admin/reading.ts";
+import { type Change, useChange } from "../api/change.ts";
+import { type Read, useReading } from "../api/reading.ts";
 import { differences, type RuleDifference } from "./rule-differences.ts";
 import { type AlarmRule, type AlarmRules, granted, putRules, rulesPath, type Wish } from "./rules.ts";
 

@@ -1,7 +1,7 @@
 /** Somebody else changed the rules meanwhile: what they changed, what was asked for here, and which is to stand. */
 
 import type { ReactNode } from "react";
-import type { Change } from "../admin/change.ts";
+import type { Change } from "../api/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
 import type { Conflict } from "./own-rules.ts";
 

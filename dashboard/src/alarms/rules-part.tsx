@@ -2,10 +2,9 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { Fault } from "../admin/dialog.tsx";
 import { Cell, Part, Records, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading, valueOf } from "../api/reading.ts";
+import { Fault, Shown } from "../shell/states.tsx";
 import { SEVERITIES } from "../calls/alarms.ts";
 import { RuleForm } from "./rule-form.tsx";
 import { useOwnRules } from "./own-rules.ts";
@@ -21,7 +20,8 @@ export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organiz
   const assistants = useReading<Assistants>(mayAssistants ? organizationPath(organizationId, "assistants") : null, { limit: 200 });
   const [open, setOpen] = useState<{ rule: AlarmRule | null } | null>(null);
   const { rules, change, conflict, ask } = own;
-  const names = new Map(assistants.reading.status === "ready" ? assistants.reading.value.assistants.map((each) => [each.provider_assistant_id ?? each.id, each.name]) : []);
+  const known = valueOf(assistants.reading)?.assistants ?? [];
+  const names = new Map(known.map((each) => [each.provider_assistant_id ?? each.id, each.name]));
   const close = (): void => {
     change.forget();
     setOpen(null);
@@ -69,7 +69,7 @@ export function RulesPart({ organizationId, mayWrite, mayAssistants }: { organiz
         <RuleForm
           own={own}
           rule={open.rule}
-          assistants={assistants.reading.status === "ready" ? assistants.reading.value.assistants : []}
+          assistants={known}
           close={close}
         />
       )}

@@ -67,6 +67,9 @@ export interface Asked {
   bearer?: string | undefined;
 }
 
+/** Why something came to nothing, fit to be shown. */
+export const faultOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 const signedOutListeners = new Set<() => void>();
 
 /** Calls `told` whenever an answer says that the session is over; returns how to stop. */

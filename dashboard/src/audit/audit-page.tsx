@@ -2,9 +2,10 @@
 
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
-import { usePages } from "../admin/pages.ts";
+import { usePages } from "../api/pages.ts";
+import { valueOf } from "../api/reading.ts";
 import { AdminPage, At, Cell, More, Part, Records } from "../admin/parts.tsx";
-import { Empty, Shown } from "../admin/states.tsx";
+import { Empty, Shown } from "../shell/states.tsx";
 import { useTimeZone } from "../live/time-zone.ts";
 import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
@@ -30,7 +31,7 @@ export function AuditPage({ organization }: PageProps): ReactNode {
     EVERY_MS,
   );
   const isFiltered = FILTERS.some((name) => params.has(name));
-  const list = log.reading.status === "ready" ? log.reading.value : [];
+  const list = valueOf(log.reading) ?? [];
   return (
     <AdminPage id="audit-page" title="Audit log" lead="Nobody can change or remove an entry.">
       <Part

@@ -1,9 +1,8 @@
 /** The whole log that the filters let through as a file, however little of it is on the page. */
 
 import { type ReactNode, useEffect, useRef, useState } from "react";
-import { faultOf } from "../admin/reading.ts";
-import { wholeList } from "../admin/whole-list.ts";
-import { api, type Asked } from "../api/client.ts";
+import { api, type Asked, faultOf } from "../api/client.ts";
+import { wholeList } from "../api/whole-list.ts";
 import { saveFile } from "../board/save-file.ts";
 import { counted } from "../calls/format.ts";
 import { type AuditEntry, type AuditLogPage, csvOf } from "./csv.ts";

@@ -17,7 +17,7 @@ import { isFull } from "./slots.ts";
 import { subjectOf } from "../presence/words.ts";
 import { chosenColumns, COLUMNS } from "../table/columns.ts";
 import { useKeptViews } from "../table/kept-views.ts";
-import { faultOf } from "../admin/reading.ts";
+import { faultOf } from "../api/client.ts";
 import { Header, livenessWords } from "../header/header.tsx";
 import { useClock, useLive } from "../live/store.ts";
 import { useTimeZone } from "../live/time-zone.ts";

@@ -1,9 +1,9 @@
 /** Freeing the slot of a call that gives no sign any more, with the reason that the audit log keeps. */
 
 import { type ReactNode, useState } from "react";
-import { useChange } from "../admin/change.ts";
-import { Fault } from "../admin/dialog.tsx";
+import { useChange } from "../api/change.ts";
 import { releaseSlot } from "./slots.ts";
+import { Fault } from "../shell/states.tsx";
 
 export interface SlotReleaseProps {
   organizationId: string;

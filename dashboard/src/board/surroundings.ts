@@ -1,7 +1,7 @@
 /** What the board needs beside the feed: slots, the target of the service level, and how the provider fares. Each may fail alone. */
 
 import { useEffect, useState } from "react";
-import { type Reading, useReading } from "../admin/reading.ts";
+import { type Reading, useReading, valueOf } from "../api/reading.ts";
 import { organizationPath } from "../api/client.ts";
 import { EMPTY_PATH, type Path, pathOf, type ReconciliationState } from "./path.ts";
 import type { SlotLedger } from "./slots.ts";
@@ -38,9 +38,9 @@ interface Told {
 export function useSurroundings(organizationId: string, callsNow: number | null): Surroundings {
   const [from] = useState(() => new Date(Date.now() - LOOKED_BACK_DAYS * DAY_MS).toISOString());
   const at = (...parts: string[]): string => organizationPath(organizationId, ...parts);
-  const slots = useReading<SlotLedger>(at("slots"), {}, SLOTS_MS);
+  const slots = useReading<SlotLedger>(at("slots"), {}, { everyMs: SLOTS_MS });
   const rules = useReading<AlarmRules>(at("alarm-rules"));
-  const provider = useReading<Told>(at("reconciliations"), { limit: 1 }, PATH_MS);
+  const provider = useReading<Told>(at("reconciliations"), { limit: 1 }, { everyMs: PATH_MS });
   // Whether any call ever came is asked only of a board without one.
   const isEmpty = callsNow === 0;
   const past = useReading<{ calls: unknown[] }>(isEmpty ? at("calls") : null, { limit: 1, from });
@@ -63,5 +63,3 @@ function asked<T>(reading: Reading<T>, retry: () => void): Asked<T> {
   const fault = reading.status === "failed" || reading.status === "ready" ? reading.fault : null;
   return { value, fault, retry };
 }
-
-const valueOf = <T>(reading: Reading<T>): T | null => (reading.status === "ready" ? reading.value : null);

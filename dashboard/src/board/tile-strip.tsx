@@ -1,7 +1,8 @@
 /** The strip of tiles. Each tells its formula on hover and focus; those with calls behind them filter the table. */
 
-import { type ReactNode, useId } from "react";
+import type { ReactNode } from "react";
 import type { Group } from "../calls/filters.ts";
+import { Formula } from "../shell/formula.tsx";
 import { Sparkline } from "./sparkline.tsx";
 import type { Tile } from "./tiles.ts";
 
@@ -72,7 +73,7 @@ function TileView({ tile, isChosen, choose, openSlots }: { tile: Tile; isChosen:
         </p>
       )}
       {tile.spark && <Sparkline values={tile.spark} name={tile.sparkName} />}
-      <Formula tile={tile} />
+      <Formula of={tile} />
     </li>
   );
 }
@@ -81,22 +82,8 @@ function SmallFigure({ tile }: { tile: Tile }): ReactNode {
   return (
     <li className="small-figure" data-tile={tile.key}>
       <span className="tile-name">{tile.name}</span> <strong className="tile-value">{tile.value}</strong> <span className="tile-under">{tile.under}</span>
-      <Formula tile={tile} />
+      <Formula of={tile} />
     </li>
-  );
-}
-
-function Formula({ tile }: { tile: Tile }): ReactNode {
-  const id = useId();
-  return (
-    <span className="formula">
-      <button type="button" className="info" aria-label={`Formula of ${tile.name}`} aria-describedby={id}>
-        i
-      </button>
-      <span className="tip" role="tooltip" id={id}>
-        {tile.formula}
-      </span>
-    </span>
   );
 }
 

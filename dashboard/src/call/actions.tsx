@@ -1,6 +1,7 @@
 /** What may be done to a call that goes on. What came of it is said here, in the provider's words where it refused. */
 
 import { type ReactNode, useEffect, useRef, useState } from "react";
+import { faultOf } from "../api/client.ts";
 import { Once } from "../api/once.ts";
 import { isTalking } from "../calls/facts.ts";
 import type { BoardCall } from "../live/protocol.ts";
@@ -65,7 +66,7 @@ export function Actions({ call, organizationId, scopes, isStale, now, skewMs, ti
       changed();
     } catch (error) {
       setIsEnding(false);
-      setOutcome({ kind: "fault", text: error instanceof Error ? error.message : String(error) });
+      setOutcome({ kind: "fault", text: faultOf(error) });
     } finally {
       setIsSending(false);
     }

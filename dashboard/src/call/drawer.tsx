@@ -2,13 +2,15 @@
 
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { flushSync } from "react-dom";
+import { organizationPath } from "../api/client.ts";
+import { useReading, valueOf } from "../api/reading.ts";
 import { ageMs, callerOf, evidenceOf, lastedWords, lineOf, stateWords } from "../calls/facts.ts";
 import { clock, dollars, NOTHING, ofMs, since, words } from "../calls/format.ts";
 import { alarmText, SEVERITIES } from "../calls/alarms.ts";
 import type { CallRow } from "../calls/rows.ts";
 import { actingWords } from "../presence/words.ts";
 import { Actions } from "./actions.tsx";
-import { type TimelineEntry, useCallDetail } from "./detail.ts";
+import type { CallDetail, TimelineEntry } from "./detail.ts";
 import { linesOf } from "./lines.ts";
 import { Notes } from "./notes.tsx";
 import { TagEditor } from "./tag-editor.tsx";
@@ -40,7 +42,10 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
   const { call, incidents, actor } = row;
   const [tab, setTab] = useState<Tab>("Transcript");
   // What somebody does to the call is in its history, and no new version of it.
-  const { detail, fault, reload } = useCallDetail(organizationId, call.call_id, `${call.version} ${actor?.at ?? ""}`);
+  const version = `${call.version} ${actor?.at ?? ""}`;
+  const { reading, reload } = useReading<CallDetail>(organizationPath(organizationId, "calls", call.call_id), {}, { version });
+  const detail = valueOf(reading);
+  const fault = reading.status === "loading" ? null : reading.fault;
   const headingRef = useRef<HTMLHeadingElement>(null);
   useEffect(() => headingRef.current?.focus({ preventScroll: true }), [call.call_id]);
   const showNotes = (): void => {

@@ -1,10 +1,11 @@
 /** What people wrote down about the call; it stays with it. */
 
 import { type ReactNode, useState } from "react";
-import { Once } from "../api/once.ts";
+import { useChange } from "../api/change.ts";
 import { dayAndTime } from "../calls/days.ts";
 import { useTimeZone } from "../live/time-zone.ts";
 import { addNote, type CallNote } from "./detail.ts";
+import { Fault } from "../shell/states.tsx";
 
 export interface NotesProps {
   organizationId: string;
@@ -17,21 +18,11 @@ export interface NotesProps {
 export function Notes({ organizationId, callId, notes, mayWrite, reload }: NotesProps): ReactNode {
   const timeZone = useTimeZone();
   const [text, setText] = useState("");
-  const [fault, setFault] = useState<string | null>(null);
-  const [isSending, setIsSending] = useState(false);
-  const [once] = useState(() => new Once());
+  const change = useChange();
   const send = async (): Promise<void> => {
-    setIsSending(true);
-    setFault(null);
-    try {
-      await once.run(text.trim(), (key) => addNote(organizationId, callId, text.trim(), key));
-      setText("");
-      reload();
-    } catch (error) {
-      setFault(error instanceof Error ? error.message : String(error));
-    } finally {
-      setIsSending(false);
-    }
+    if (!(await change.run(text.trim(), (key) => addNote(organizationId, callId, text.trim(), key)))) return;
+    setText("");
+    reload();
   };
   return (
     <div className="notes">
@@ -50,19 +41,15 @@ export function Notes({ organizationId, callId, notes, mayWrite, reload }: Notes
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            if (text.trim() && !isSending) void send();
+            if (text.trim() && !change.isBusy) void send();
           }}
         >
           <label>
             Note
             <textarea id="note" rows={3} maxLength={5000} value={text} onChange={(event) => setText(event.target.value)} />
           </label>
-          {fault && (
-            <p className="fault" role="alert">
-              {fault}
-            </p>
-          )}
-          <button type="submit" disabled={isSending || !text.trim()}>
+          <Fault of={change} />
+          <button type="submit" disabled={change.isBusy || !text.trim()}>
             Add the note
           </button>
         </form>

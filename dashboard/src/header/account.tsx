@@ -2,7 +2,7 @@
 
 import { type ReactNode, useState } from "react";
 import { type PermittedOrganization, type Session, signOut } from "../api/session.ts";
-import { faultOf } from "../admin/reading.ts";
+import { faultOf } from "../api/client.ts";
 import { words } from "../calls/format.ts";
 
 export function Account({ session: { user }, organization }: { session: Session; organization: PermittedOrganization }): ReactNode {

@@ -1,7 +1,10 @@
 /** Past calls page by page. The last list is kept, so that whoever comes back from a call finds it as it was. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import { api, organizationPath, SignedOut } from "../api/client.ts";
+import { api, faultOf, organizationPath, SignedOut } from "../api/client.ts";
+import type { Paged } from "../api/pages.ts";
+import { afterFault, type Reading, valueOf } from "../api/reading.ts";
+import { useSession } from "../api/session.ts";
 import type { CallQuery } from "./query.ts";
 
 export interface PastCall {
@@ -48,40 +51,52 @@ export interface Found {
   next: string | null;
 }
 
-export interface CallPages {
-  found: Found | null;
-  fault: Error | null;
-  isLoading: boolean;
-  more: () => void;
-  reload: () => void;
+export interface CallPages extends Pick<Paged<PastCall>, "more" | "isMore" | "moreFault" | "reload"> {
+  reading: Reading<Found>;
+  /** A page is on its way: the first anew, or a further one. */
+  isAsked: boolean;
+}
+
+interface Told {
+  key: string;
+  reading: Reading<Found>;
+  asked: "first" | "more" | null;
+  moreFault: string | null;
 }
 
 const PAGE = 50;
 let kept: { key: string; found: Found } | null = null;
 
 /** `range` tells the bounds at the moment of asking; `key` what they and the filters come from. */
-export function useCallPages(organizationId: string, filter: CallQuery, range: () => { from: string; to: string }, key: string, isExpired: boolean): CallPages {
+export function useCallPages(organizationId: string, filter: CallQuery, range: () => { from: string; to: string }, key: string): CallPages {
   const whole = `${organizationId} ${key}`;
-  const [told, setTold] = useState<{ key: string; found: Found | null; fault: Error | null; isLoading: boolean }>(() => first(whole));
+  const [held, setTold] = useState<Told>(() => first(whole));
   const asking = useRef<AbortController | null>(null);
-  const state = told.key === whole ? told : first(whole);
+  const isSignedIn = useSession().status === "signed-in";
+  const told = held.key === whole ? held : first(whole);
 
   const ask = useCallback(
     async (before: Found | null): Promise<void> => {
       asking.current?.abort();
       const stopped = new AbortController();
       asking.current = stopped;
-      setTold({ key: whole, found: before, fault: null, isLoading: true });
+      const become = (change: (was: Told) => Partial<Told>): void =>
+        setTold((last) => {
+          const was = last.key === whole ? last : first(whole);
+          return { ...was, ...change(was) };
+        });
+      become(() => ({ asked: before ? "more" : "first", moreFault: null }));
       try {
         // A cursor carries its range.
         const place = before ? { cursor: before.next } : range();
         const page = await api<CallPage>(organizationPath(organizationId, "calls"), { query: { ...filter, ...place, limit: PAGE }, signal: stopped.signal });
         const found = joined(before, page);
         kept = { key: whole, found };
-        setTold({ key: whole, found, fault: null, isLoading: false });
+        become(() => ({ asked: null, reading: { status: "ready", value: found, fault: null } }));
       } catch (error) {
-        if (stopped.signal.aborted || error instanceof SignedOut) return;
-        setTold({ key: whole, found: before, fault: error instanceof Error ? error : new Error(String(error)), isLoading: false });
+        if (stopped.signal.aborted) return;
+        const isOfMore = before !== null && !(error instanceof SignedOut);
+        become(({ reading }) => (isOfMore ? { asked: null, moreFault: faultOf(error) } : { asked: null, reading: afterFault(reading, error) }));
       }
     },
     // `whole` stands for the filter and the range.
@@ -89,26 +104,28 @@ export function useCallPages(organizationId: string, filter: CallQuery, range: (
     [whole],
   );
   useEffect(() => {
-    if (isExpired) return;
+    if (!isSignedIn) return;
     if (kept?.key === whole) setTold(first(whole));
     else void ask(null);
     return () => asking.current?.abort();
-  }, [ask, whole, isExpired]);
+  }, [ask, whole, isSignedIn]);
+  const found = valueOf(told.reading);
   return {
-    found: state.found,
-    fault: state.fault,
-    isLoading: state.isLoading,
-    more: () => state.found && !state.isLoading && void ask(state.found),
+    reading: told.reading,
+    isAsked: told.asked !== null,
+    more: found?.next ? () => void ask(found) : null,
+    isMore: told.asked === "more",
+    moreFault: told.moreFault,
     reload: () => {
       kept = null;
-      void ask(state.fault ? state.found : null);
+      void ask(null);
     },
   };
 }
 
-function first(key: string): { key: string; found: Found | null; fault: null; isLoading: boolean } {
+function first(key: string): Told {
   const found = kept?.key === key ? kept.found : null;
-  return { key, found, fault: null, isLoading: found === null };
+  return { key, reading: found === null ? { status: "loading" } : { status: "ready", value: found, fault: null }, asked: null, moreFault: null };
 }
 
 export function joined(before: Found | null, page: CallPage): Found {

@@ -1,7 +1,7 @@
 /** What filters offer to choose from: the organization's assistants and numbers. Without them a filter takes what is typed. */
 
 import { organizationPath } from "../api/client.ts";
-import { useResource } from "../api/resource.ts";
+import { useReading, valueOf } from "../api/reading.ts";
 import { useLive } from "../live/store.ts";
 
 export interface Choices {
@@ -19,17 +19,17 @@ interface Numbers {
   phone_numbers: { number: string }[];
 }
 
-export function useChoices(organizationId: string, isExpired: boolean): Choices {
-  const known = useResource<Assistants>(organizationPath(organizationId, "assistants"), { limit: 200 }, isExpired);
-  const numbers = useResource<Numbers>(organizationPath(organizationId, "phone-numbers"), { limit: 200 }, isExpired);
+export function useChoices(organizationId: string): Choices {
+  const known = useReading<Assistants>(organizationPath(organizationId, "assistants"), { limit: 200 });
+  const numbers = useReading<Numbers>(organizationPath(organizationId, "phone-numbers"), { limit: 200 });
   const { board } = useLive();
   const names = new Map<string, string>();
   // Calls tell an assistant by the provider's id; one that only the provider knows is met on the board alone.
   for (const call of board.calls.values()) if (call.assistant_id) names.set(call.assistant_id, call.assistant_name ?? call.assistant_id);
-  for (const each of known.data?.assistants ?? []) names.set(each.provider_assistant_id ?? each.id, each.name);
+  for (const each of valueOf(known.reading)?.assistants ?? []) names.set(each.provider_assistant_id ?? each.id, each.name);
   return {
     assistants: [...names].toSorted((a, b) => a[1].localeCompare(b[1])),
-    numbers: numbers.data?.phone_numbers.map((each) => each.number) ?? [],
+    numbers: valueOf(numbers.reading)?.phone_numbers.map((each) => each.number) ?? [],
     assistantName: (id) => names.get(id) ?? id,
   };
 }

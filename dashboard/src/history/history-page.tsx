@@ -1,13 +1,15 @@
 /** Past calls: searched by what was said, narrowed by filters that stand in the address, and as a file of just those. */
 
 import { type ReactNode, useMemo, useRef } from "react";
+import { More } from "../admin/parts.tsx";
 import { organizationPath } from "../api/client.ts";
+import { valueOf } from "../api/reading.ts";
 import { dayAndTime } from "../calls/days.ts";
 import { counted } from "../calls/format.ts";
 import { useKeys } from "../shell/keys.ts";
 import type { PageProps } from "../shell/pages.ts";
 import { useRoute } from "../shell/router.ts";
-import { Failed, Skeleton } from "../shell/states.tsx";
+import { Shown } from "../shell/states.tsx";
 import { useTimeZone } from "../live/time-zone.ts";
 import { type CallPages, type Found, useCallPages } from "./call-pages.ts";
 import { useChoices } from "./choices.ts";
@@ -16,26 +18,27 @@ import { PastCalls } from "./past-calls.tsx";
 import { askedOf, chipsOf, filterOf, rangeOf } from "./query.ts";
 import "./history.css";
 
-export function HistoryPage({ organization, isExpired }: PageProps): ReactNode {
+export function HistoryPage({ organization }: PageProps): ReactNode {
   const { params } = useRoute();
   const timeZone = useTimeZone();
   const asked = useMemo(() => askedOf(params), [params]);
   const filter = useMemo(() => filterOf(asked), [asked]);
   const searchRef = useRef<HTMLInputElement>(null);
-  const choices = useChoices(organization.organization_id, isExpired);
+  const choices = useChoices(organization.organization_id);
   const key = JSON.stringify([asked, timeZone]);
-  const pages = useCallPages(organization.organization_id, filter, () => rangeOf(asked, Date.now(), timeZone), key, isExpired);
+  const pages = useCallPages(organization.organization_id, filter, () => rangeOf(asked, Date.now(), timeZone), key);
   useKeys({ "/": () => searchRef.current?.focus(), j: () => step(1), k: () => step(-1), r: pages.reload });
-  const { found } = pages;
+  const found = valueOf(pages.reading);
+  const chips = chipsOf(asked, choices.assistantName);
   return (
     <>
-      <FilterForm asked={asked} choices={choices} chips={chipsOf(asked, choices.assistantName)} searchRef={searchRef} />
+      <FilterForm asked={asked} choices={choices} chips={chips} searchRef={searchRef} />
       <div className="history-head">
         <p id="history-count" role="status">
           {found && <CountWords found={found} timeZone={timeZone} />}
         </p>
         <div className="buttons">
-          <button type="button" onClick={pages.reload} disabled={pages.isLoading}>
+          <button type="button" onClick={pages.reload} disabled={pages.isAsked}>
             Refresh
           </button>
           {found && organization.scopes.includes("calls:export") && (
@@ -45,8 +48,9 @@ export function HistoryPage({ organization, isExpired }: PageProps): ReactNode {
           )}
         </div>
       </div>
-      {pages.fault && <Failed what="The calls" fault={pages.fault} retry={pages.reload} />}
-      {found === null ? pages.isLoading && <Skeleton lines={10} /> : <Results pages={pages} found={found} timeZone={timeZone} isNarrowed={chipsOf(asked, String).length > 0} />}
+      <Shown of={pages} what="the calls">
+        {(shown) => <Results pages={pages} found={shown} timeZone={timeZone} isNarrowed={chips.length > 0} />}
+      </Shown>
     </>
   );
 }
@@ -71,11 +75,7 @@ function Results({ pages, found, timeZone, isNarrowed }: { pages: CallPages; fou
         </div>
       )}
       {!isEmpty && <PastCalls found={found} timeZone={timeZone} />}
-      {found.next && (
-        <button type="button" className="more" onClick={pages.more} disabled={pages.isLoading}>
-          {pages.isLoading ? "Loading…" : isEmpty ? "Look further back" : "Load more"}
-        </button>
-      )}
+      <More of={pages} label={isEmpty ? "Look further back" : "Show more"} />
     </>
   );
 }

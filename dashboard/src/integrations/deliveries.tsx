@@ -2,12 +2,11 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault } from "../admin/dialog.tsx";
-import type { Paged } from "../admin/pages.ts";
+import { useChange } from "../api/change.ts";
+import type { Paged } from "../api/pages.ts";
 import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Empty, Fault, Shown } from "../shell/states.tsx";
 import { counted } from "../calls/format.ts";
 import { replaceParams } from "../shell/router.ts";
 import { type Delivery, type DeliveryDetail, type Integration, replayDelivery } from "./api.ts";
@@ -148,7 +147,7 @@ export interface DeliveryAttemptsProps {
 export function DeliveryAttempts({ organizationId, id, version, mayReplay, changed }: DeliveryAttemptsProps): ReactNode {
   const change = useChange();
   const [asked, setAsked] = useState(false);
-  const detail = useReading<DeliveryDetail>(organizationPath(organizationId, "deliveries", id), {}, undefined, version);
+  const detail = useReading<DeliveryDetail>(organizationPath(organizationId, "deliveries", id), {}, { version });
   const again = async (): Promise<void> => {
     if (!(await change.run("again", (key) => replayDelivery(organizationId, id, key), id))) return;
     setAsked(true);

@@ -1,7 +1,7 @@
 /** What is asked of endpoints: to be made or changed, to get another secret, to be sent things again, to go. */
 
 import { type ReactNode, useState } from "react";
-import { useChange } from "../admin/change.ts";
+import { useChange } from "../api/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
 import { fromLocalInput, localInput } from "../admin/times.ts";
 import { useTimeZone } from "../live/time-zone.ts";

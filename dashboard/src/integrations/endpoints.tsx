@@ -1,11 +1,11 @@
 /** The endpoints that are told of events, and how each fares. */
 
 import { type ReactNode, useState } from "react";
-import { type Change, useChange } from "../admin/change.ts";
-import { Fault, SecretDialog } from "../admin/dialog.tsx";
+import { type Change, useChange } from "../api/change.ts";
+import { SecretDialog } from "../admin/dialog.tsx";
 import { At, Cell, More, Part, Records, State } from "../admin/parts.tsx";
-import type { Paged } from "../admin/pages.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import type { Paged } from "../api/pages.ts";
+import { Empty, Fault, Shown } from "../shell/states.tsx";
 import { type EndpointHealth, type Integration, switchEndpoint } from "./api.ts";
 import { EndpointForm, RemoveForm, ReplayForm, RotateForm } from "./endpoint-dialogs.tsx";
 import { conditionOf } from "./health.ts";

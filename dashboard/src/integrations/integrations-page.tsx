@@ -3,9 +3,9 @@
 import { type ReactNode, useMemo } from "react";
 import { organizationPath } from "../api/client.ts";
 import { useNow } from "../admin/now.ts";
-import { usePages } from "../admin/pages.ts";
+import { usePages } from "../api/pages.ts";
 import { AdminPage } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
+import { useReading, valueOf } from "../api/reading.ts";
 import type { PageProps } from "../shell/pages.ts";
 import { useRoute } from "../shell/router.ts";
 import type { Delivery, EndpointHealth, Integration, Replay } from "./api.ts";
@@ -23,12 +23,12 @@ export function IntegrationsPage({ organization }: PageProps): ReactNode {
   const { params } = useRoute();
   const now = useNow();
   const endpoints = usePages<{ integrations: Integration[]; next_cursor: string | null }, Integration>(path("integrations"), { limit: 100 }, { items: (page) => page.integrations, id: (each) => each.id }, LIVELY_MS);
-  const health = useReading<{ health: EndpointHealth[] }>(path("integration-health"), {}, LIVELY_MS);
+  const health = useReading<{ health: EndpointHealth[] }>(path("integration-health"), {}, { everyMs: LIVELY_MS });
   const filter = { integration_id: params.get("endpoint"), status: params.get("status") };
   const deliveries = usePages<{ deliveries: Delivery[]; next_cursor: string | null }, Delivery>(path("deliveries"), { ...filter, limit: 25 }, { items: (page) => page.deliveries, id: (each) => each.id }, LIVELY_MS);
   const replays = usePages<{ replays: Replay[]; next_cursor: string | null }, Replay>(path("delivery-replays"), { limit: 10 }, { items: (page) => page.replays, id: (each) => each.id }, LIVELY_MS);
-  const list = endpoints.reading.status === "ready" ? endpoints.reading.value : [];
-  const byId = new Map(health.reading.status === "ready" ? health.reading.value.health.map((each) => [each.integration_id, each]) : []);
+  const list = valueOf(endpoints.reading) ?? [];
+  const byId = new Map(valueOf(health.reading)?.health.map((each) => [each.integration_id, each]));
   const changed = (): void => {
     for (const each of [endpoints, health, deliveries, replays]) each.reload();
   };

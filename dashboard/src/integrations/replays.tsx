@@ -1,9 +1,9 @@
 /** What somebody asked to be sent again, and how far that is. */
 
 import type { ReactNode } from "react";
-import type { Paged } from "../admin/pages.ts";
+import type { Paged } from "../api/pages.ts";
 import { At, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
-import { Shown } from "../admin/states.tsx";
+import { Shown } from "../shell/states.tsx";
 import { counted } from "../calls/format.ts";
 import type { Integration, Replay } from "./api.ts";
 

@@ -2,11 +2,11 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
+import { useChange } from "../api/change.ts";
 import { FormDialog, SecretDialog } from "../admin/dialog.tsx";
 import { At, Cell, Moment, Part, Records, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Empty, Shown } from "../shell/states.tsx";
 import { counted } from "../calls/format.ts";
 import { MakeWallboardLink } from "../wallboard/make-link.tsx";
 import { type ApiKey, revokeKey } from "./api.ts";

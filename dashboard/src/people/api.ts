@@ -1,7 +1,7 @@
 /** Members, invitations, API keys and sessions of login links, as the API tells them. */
 
 import { api, organizationPath } from "../api/client.ts";
-import type { Role } from "../admin/scopes.ts";
+import type { Role } from "../api/scopes.ts";
 
 export interface Member {
   user_id: string;

@@ -2,12 +2,12 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault, FormDialog, SecretDialog } from "../admin/dialog.tsx";
+import { useChange } from "../api/change.ts";
+import { FormDialog, SecretDialog } from "../admin/dialog.tsx";
 import { At, Cell, Part, Records, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { type Role, ROLE_WORDS, ROLES } from "../admin/scopes.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { type Role, ROLE_WORDS, ROLES } from "../api/scopes.ts";
+import { Fault, Shown } from "../shell/states.tsx";
 import { type Invitation, invite, revokeInvitation } from "./api.ts";
 
 export function Invitations({ organizationId, mayOwners }: { organizationId: string; mayOwners: boolean }): ReactNode {

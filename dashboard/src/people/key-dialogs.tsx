@@ -1,9 +1,9 @@
 /** Making an API key and making its successor. */
 
 import { type ReactNode, useState } from "react";
-import { useChange } from "../admin/change.ts";
+import { useChange } from "../api/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
-import { ROLES, SCOPES } from "../admin/scopes.ts";
+import { ROLES, SCOPES } from "../api/scopes.ts";
 import { fromLocalInput } from "../admin/times.ts";
 import { useTimeZone } from "../live/time-zone.ts";
 import { type ApiKey, makeKey, rotateKey } from "./api.ts";

@@ -2,11 +2,10 @@
 
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault } from "../admin/dialog.tsx";
+import { useChange } from "../api/change.ts";
 import { At, Cell, Moment, Part, Records } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Fault, Shown } from "../shell/states.tsx";
 import { endLinkSession, type LinkSession } from "./api.ts";
 
 export function LinkSessions({ organizationId, mayEnd, now }: { organizationId: string; mayEnd: boolean; now: number }): ReactNode {

@@ -2,12 +2,12 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault, FormDialog } from "../admin/dialog.tsx";
+import { useChange } from "../api/change.ts";
+import { FormDialog } from "../admin/dialog.tsx";
 import { At, Cell, Moment, Part, Records } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { type Role, ROLES } from "../admin/scopes.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { type Role, ROLES } from "../api/scopes.ts";
+import { Empty, Fault, Shown } from "../shell/states.tsx";
 import { changeRole, type Member, removeMember } from "./api.ts";
 
 export interface MembersProps {

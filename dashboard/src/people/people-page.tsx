@@ -4,7 +4,7 @@ import { type ReactNode, useMemo } from "react";
 import { useNow } from "../admin/now.ts";
 import { AdminPage, Part } from "../admin/parts.tsx";
 import type { PageProps } from "../shell/pages.ts";
-import { neededRole } from "../admin/scopes.ts";
+import { neededRole } from "../api/scopes.ts";
 import { ApiKeys } from "./api-keys.tsx";
 import { Invitations } from "./invitations.tsx";
 import { LinkSessions } from "./link-sessions.tsx";

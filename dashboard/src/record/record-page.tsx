@@ -1,8 +1,8 @@
 /** One call, whole: what was heard and said, what it came to, what was done about it, and every event with its times. */
 
-import { type ReactNode, useEffect, useMemo, useRef } from "react";
-import { Problem, organizationPath } from "../api/client.ts";
-import { useResource } from "../api/resource.ts";
+import { type ReactNode, useMemo } from "react";
+import { organizationPath } from "../api/client.ts";
+import { useReading } from "../api/reading.ts";
 import type { PermittedOrganization } from "../api/session.ts";
 import { linesOf } from "../call/lines.ts";
 import { Notes } from "../call/notes.tsx";
@@ -16,7 +16,7 @@ import { useTimeZone } from "../live/time-zone.ts";
 import { Link } from "../shell/link.tsx";
 import type { PageProps } from "../shell/pages.ts";
 import { linkTo, useRoute } from "../shell/router.ts";
-import { Loaded } from "../shell/states.tsx";
+import { Shown } from "../shell/states.tsx";
 import { Listening } from "./listening.tsx";
 import { type CallRecord, costParts, costWords, factsOf, structuredData, whyNoRecording, whyNoTranscript } from "./record.ts";
 import { WentOut } from "./went-out.tsx";
@@ -24,31 +24,26 @@ import "./record.css";
 
 const PREFIX = "/calls/";
 
-export function RecordPage({ organization, isExpired }: PageProps): ReactNode {
+export function RecordPage({ organization }: PageProps): ReactNode {
   const callId = idOf(useRoute().path);
-  const record = useResource<CallRecord>(organizationPath(organization.organization_id, "calls", callId), {}, isExpired);
+  // The board hears of each change of a call that it knows.
   const version = useLive().board.calls.get(callId)?.version;
-  const known = useRef(version);
-  useEffect(() => {
-    // The board hears of each change: what is shown here is read again then.
-    if (known.current === version) return;
-    known.current = version;
-    record.reload();
-  }, [version, record]);
-  if (record.fault instanceof Problem && record.fault.status === 404) {
-    return (
-      <div className="empty">
-        <h2>There is no such call</h2>
-        <p>
-          {organization.name} has no call <code>{callId}</code>. <Link href={linkTo("/calls")}>Search the history</Link>
-        </p>
-      </div>
-    );
-  }
+  const record = useReading<CallRecord>(organizationPath(organization.organization_id, "calls", callId), {}, { version });
   return (
-    <Loaded resource={record} what="The call">
+    <Shown of={record} what="the call" missing={<NoSuchCall organization={organization} callId={callId} />}>
       {(call) => <Record call={call} organization={organization} reload={record.reload} />}
-    </Loaded>
+    </Shown>
+  );
+}
+
+function NoSuchCall({ organization, callId }: { organization: PermittedOrganization; callId: string }): ReactNode {
+  return (
+    <div className="empty">
+      <h2>There is no such call</h2>
+      <p>
+        {organization.name} has no call <code>{callId}</code>. <Link href={linkTo("/calls")}>Search the history</Link>
+      </p>
+    </div>
   );
 }
 

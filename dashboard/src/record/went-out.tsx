@@ -2,10 +2,10 @@
 
 import { type ReactNode, useState } from "react";
 import { useNow } from "../admin/now.ts";
-import { type Paged, usePages } from "../admin/pages.ts";
+import { type Paged, usePages } from "../api/pages.ts";
 import { At, Cell, More, Records, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading, valueOf } from "../api/reading.ts";
+import { Shown } from "../shell/states.tsx";
 import { organizationPath } from "../api/client.ts";
 import type { PermittedOrganization } from "../api/session.ts";
 import type { Delivery, Integration } from "../integrations/api.ts";
@@ -60,7 +60,7 @@ function CallDeliveries({ call, organizationId, mayReplay }: PartProps & { mayRe
   const now = useNow();
   const [openId, setOpenId] = useState<string | null>(null);
   const endpoints = useReading<{ integrations: Integration[] }>(organizationPath(organizationId, "integrations"), { limit: 200 });
-  const names = new Map(endpoints.reading.status === "ready" ? endpoints.reading.value.integrations.map((each) => [each.id, each.name]) : []);
+  const names = new Map(valueOf(endpoints.reading)?.integrations.map((each) => [each.id, each.name]));
   const deliveries = useAboutCall<{ deliveries: Delivery[]; next_cursor: string | null }, Delivery>(
     organizationPath(organizationId, "deliveries"),
     call,

@@ -2,22 +2,22 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
+import { useChange } from "../api/change.ts";
 import { FormDialog } from "../admin/dialog.tsx";
 import { At, Part, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { neededRole } from "../admin/scopes.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import { useReading, valueOf } from "../api/reading.ts";
+import { neededRole } from "../api/scopes.ts";
+import { Empty, Shown } from "../shell/states.tsx";
 import { beginOnboarding, type Onboarding, type Step, type Template } from "./api.ts";
 import { isUnderWay, onboardingWords, stepState, stepWords } from "./words.ts";
 
 const LIVELY_MS = 3_000;
 
 export function Checklist({ organizationId, mayBegin }: { organizationId: string; mayBegin: boolean }): ReactNode {
-  const onboarding = useReading<Onboarding>(organizationPath(organizationId, "onboarding"), {}, LIVELY_MS);
+  const onboarding = useReading<Onboarding>(organizationPath(organizationId, "onboarding"), {}, { everyMs: LIVELY_MS });
   const [isAsking, setIsAsking] = useState(false);
   const { reading } = onboarding;
-  const last = reading.status === "ready" ? reading.value : null;
+  const last = valueOf(reading);
   const isKnown = last !== null || reading.status === "missing";
   const begin = mayBegin && isKnown && !(last && isUnderWay(last)) && (
     <button type="button" className={last === null ? "primary" : ""} onClick={() => setIsAsking(true)}>
@@ -124,7 +124,7 @@ function BeginForm({ organizationId, before, close, done }: { organizationId: st
     };
     if (await change.run(fields, (once) => beginOnboarding(organizationId, fields, once))) done();
   };
-  const list = templates.reading.status === "ready" ? templates.reading.value.templates : [];
+  const list = valueOf(templates.reading)?.templates ?? [];
   return (
     <FormDialog title="Set the organization up" submit="Begin" change={change} close={close} onSubmit={() => void submit()}>
       <p className="note">It may buy a phone number and subscribe to the plan. What is there already is found and kept; if a step fails for good, what this run made is taken back.</p>

@@ -2,11 +2,10 @@
 
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault } from "../admin/dialog.tsx";
+import { useChange } from "../api/change.ts";
 import { Part } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Fault, Shown } from "../shell/states.tsx";
 import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
 import { type Assistant, type OutboundCall, type PhoneNumber, placeCall } from "./api.ts";

@@ -2,11 +2,10 @@
 
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useChange } from "../admin/change.ts";
-import { Fault } from "../admin/dialog.tsx";
+import { useChange } from "../api/change.ts";
 import { Cell, Moment, Part, Records, State } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Fault, Shown } from "../shell/states.tsx";
 import { counted } from "../calls/format.ts";
 import { lookAtWiring, repairFinding, type Wiring, type WiringFinding } from "./api.ts";
 import { aspectWords } from "./words.ts";
@@ -14,7 +13,7 @@ import { aspectWords } from "./words.ts";
 const EVERY_MS = 10_000;
 
 export function WiringPart({ organizationId, mayRepair, now }: { organizationId: string; mayRepair: boolean; now: number }): ReactNode {
-  const wiring = useReading<Wiring>(organizationPath(organizationId, "provider-wiring"), { limit: 50 }, EVERY_MS);
+  const wiring = useReading<Wiring>(organizationPath(organizationId, "provider-wiring"), { limit: 50 }, { everyMs: EVERY_MS });
   const change = useChange();
   const run = async (asked: unknown, make: (key: string) => Promise<unknown>, of?: string): Promise<void> => {
     await change.run(asked, make, of);

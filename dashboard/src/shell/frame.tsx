@@ -22,7 +22,7 @@ export function Framed(props: PageProps): ReactNode {
       <LiveHeader {...props} kicker={name} />
       <main className="plain" id="main">
         <Faults key={path}>
-          <Suspense fallback={<Skeleton />}>
+          <Suspense fallback={<Skeleton what="the page" />}>
             <Shown page={page} {...props} />
           </Suspense>
         </Faults>
@@ -69,6 +69,6 @@ class Faults extends Component<{ children: ReactNode }, { fault: Error | null }>
 
   override render(): ReactNode {
     const { fault } = this.state;
-    return fault ? <Failed what="This page" fault={fault} retry={() => location.reload()} /> : this.props.children;
+    return fault ? <Failed what="this page" fault={fault.message} retry={() => location.reload()} /> : this.props.children;
   }
 }

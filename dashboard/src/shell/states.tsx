@@ -1,37 +1,100 @@
-/** What any part of a page shows while it has nothing to show. Never a zero in the place of what is not known. */
+/** What any part of a page shows while it cannot show what it is for. Never a zero in the place of what is not known. */
 
 import type { ReactNode } from "react";
-import { Problem } from "../api/client.ts";
-import type { Resource } from "../api/resource.ts";
+import type { Change } from "../api/change.ts";
+import type { Read } from "../api/reading.ts";
 import type { PermittedOrganization } from "../api/session.ts";
 import { words } from "../calls/format.ts";
 
-export function Skeleton({ lines = 6 }: { lines?: number }): ReactNode {
+export interface ShownProps<T> {
+  of: Read<T>;
+  /** What is read, as words within a sentence. */
+  what: string;
+  children: (value: T) => ReactNode;
+  /** What stands in the place of something that is not there. */
+  missing?: ReactNode;
+}
+
+/** Shows what was read, or why it is not there; what was shown stays while it is read again. */
+export function Shown<T>({ of: { reading, reload }, what, children, missing }: ShownProps<T>): ReactNode {
+  switch (reading.status) {
+    case "loading":
+      return <Skeleton what={what} />;
+    case "failed":
+      return <Failed what={what} fault={reading.fault} retry={reload} />;
+    case "not-permitted":
+      return <p className="empty">You may not see {what}. {reading.fault}</p>;
+    case "missing":
+      return missing ?? <Failed what={what} fault={reading.fault} retry={reload} />;
+    case "ready":
+      return (
+        <>
+          {reading.fault && (
+            <p className="fault" role="alert">
+              Not up to date: {reading.fault} <Retry retry={reload} />
+            </p>
+          )}
+          {children(reading.value)}
+        </>
+      );
+  }
+}
+
+export function Skeleton({ what }: { what: string }): ReactNode {
   return (
-    <div className="waiting" role="status" aria-label="Loading">
-      {Array.from({ length: lines }, (_, at) => (
-        <span key={at} />
-      ))}
+    <div className="waiting" role="status">
+      <span className="hidden">Loading {what}…</span>
+      <i />
+      <i />
+      <i />
     </div>
   );
 }
 
-export function Failed({ what, fault, retry }: { what: string; fault: Error; retry: () => void }): ReactNode {
-  const isForbidden = fault instanceof Problem && fault.status === 403;
+export function Failed({ what, fault, retry }: { what: string; fault: string; retry: () => void }): ReactNode {
   return (
-    <div className="fault" role="alert">
+    <div className="empty" role="alert">
       <p>
-        <strong>{what} cannot be shown.</strong> {fault.message}
+        <strong>
+          {what[0]?.toUpperCase()}
+          {what.slice(1)} could not be read.
+        </strong>
       </p>
-      {!isForbidden && (
-        <button type="button" onClick={retry}>
-          Retry
-        </button>
-      )}
+      <p>{fault}</p>
+      <p>
+        <Retry retry={retry} />
+      </p>
     </div>
   );
 }
 
+function Retry({ retry }: { retry: () => void }): ReactNode {
+  return (
+    <button type="button" onClick={retry}>
+      Retry
+    </button>
+  );
+}
+
+/** Why a change was not made. */
+export function Fault({ of: { fault } }: { of: Pick<Change, "fault"> }): ReactNode {
+  return fault === null ? null : (
+    <p className="fault" role="alert">
+      {fault}
+    </p>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ReactNode }): ReactNode {
+  return (
+    <div className="empty">
+      <p>
+        <strong>{title}</strong>
+      </p>
+      {children && <p>{children}</p>}
+    </div>
+  );
+}
 export function NotPermitted({ organization, scope }: { organization: PermittedOrganization; scope: string }): ReactNode {
   const role = organization.role ? `Your role in ${organization.name} is ${words(organization.role)}, which` : "What you signed in with";
   return (
@@ -41,16 +104,5 @@ export function NotPermitted({ organization, scope }: { organization: PermittedO
         {role} does not have the right <code>{scope}</code>. An owner or admin can give it to you.
       </p>
     </div>
-  );
-}
-
-/** One answer of the API in whichever state it is; what was shown stays while it is asked for again. */
-export function Loaded<T>({ resource, what, children }: { resource: Resource<T>; what: string; children: (data: T) => ReactNode }): ReactNode {
-  const { data, fault, reload } = resource;
-  return (
-    <>
-      {fault && <Failed what={what} fault={fault} retry={reload} />}
-      {data === null ? !fault && <Skeleton /> : children(data)}
-    </>
   );
 }

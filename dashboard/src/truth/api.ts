@@ -50,12 +50,3 @@ export interface Reconciliations {
   repairs: Repair[];
   next_cursor: string | null;
 }
-
-export interface TimelineEntry {
-  type: string;
-  provider: string;
-  status: string | null;
-  occurred_at: string | null;
-  received_at: string;
-  deliveries: number;
-}

@@ -3,10 +3,10 @@
 import { type ReactNode, useState } from "react";
 import { organizationPath } from "../api/client.ts";
 import { At, Cell, Part, Records } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Empty, Shown } from "../shell/states.tsx";
+import type { TimelineEntry } from "../call/detail.ts";
 import { words } from "../calls/format.ts";
-import type { TimelineEntry } from "./api.ts";
 import { lagMs, lagWords } from "./measures.ts";
 
 export interface ArrivalsProps {

@@ -1,10 +1,10 @@
 /** How far calls were held against the provider's own list, and what that brought in. */
 
 import type { ReactNode } from "react";
-import type { Paged } from "../admin/pages.ts";
+import type { Paged } from "../api/pages.ts";
 import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
-import type { Read } from "../admin/reading.ts";
-import { Empty, Shown } from "../admin/states.tsx";
+import type { Read } from "../api/reading.ts";
+import { Empty, Shown } from "../shell/states.tsx";
 import { counted, words } from "../calls/format.ts";
 import type { Reconciliations, Repair } from "./api.ts";
 import { lagMs, lagWords, repairWords } from "./measures.ts";

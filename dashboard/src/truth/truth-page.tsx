@@ -3,10 +3,10 @@
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
 import { useNow } from "../admin/now.ts";
-import { usePages } from "../admin/pages.ts";
+import { usePages } from "../api/pages.ts";
 import { AdminPage, Part } from "../admin/parts.tsx";
-import { useReading } from "../admin/reading.ts";
-import { Shown } from "../admin/states.tsx";
+import { useReading } from "../api/reading.ts";
+import { Shown } from "../shell/states.tsx";
 import type { PageProps } from "../shell/pages.ts";
 import { replaceParams, useRoute } from "../shell/router.ts";
 import type { OrganizationDetail, Reconciliations, Repair, Stats } from "./api.ts";
@@ -25,10 +25,10 @@ export function TruthPage({ organization }: PageProps): ReactNode {
   const { organization_id: organizationId } = organization;
   const { params } = useRoute();
   const now = useNow(1_000);
-  const detail = useReading<OrganizationDetail>(organizationPath(organizationId), {}, EVERY_MS);
-  const stats = useReading<Stats>(organizationPath(organizationId, "stats"), { range: "today" }, EVERY_MS);
+  const detail = useReading<OrganizationDetail>(organizationPath(organizationId), {}, { everyMs: EVERY_MS });
+  const stats = useReading<Stats>(organizationPath(organizationId, "stats"), { range: "today" }, { everyMs: EVERY_MS });
   const path = organizationPath(organizationId, "reconciliations");
-  const told = useReading<Reconciliations>(path, { limit: 1 }, EVERY_MS);
+  const told = useReading<Reconciliations>(path, { limit: 1 }, { everyMs: EVERY_MS });
   const repairs = usePages<Reconciliations, Repair>(path, { limit: 25 }, { items: (page) => page.repairs, id: (each) => `${each.call_id} ${each.received_at} ${each.type}` }, EVERY_MS);
   return (
     <AdminPage id="truth-page" title="Truth" lead="How far the figures can be believed: what came, what did not, and what was done about it.">

@@ -1,12 +1,13 @@
 /** The account at the payment provider: how it stands, what happened, and the ways to pay. */
 
-import { type ReactNode, useState } from "react";
+import type { ReactNode } from "react";
 import { api, organizationPath } from "../api/client.ts";
-import { useResource } from "../api/resource.ts";
+import { useChange } from "../api/change.ts";
+import { useReading } from "../api/reading.ts";
 import { dayAndTime } from "../calls/days.ts";
 import { minutes, words } from "../calls/format.ts";
 import { useTimeZone } from "../live/time-zone.ts";
-import { Loaded } from "../shell/states.tsx";
+import { Fault, Shown } from "../shell/states.tsx";
 import { minutesWords, money, type OfferedPlan } from "./usage.ts";
 
 interface BillingAccount {
@@ -23,27 +24,26 @@ interface BillingEvents {
 
 export interface BillingPanelProps {
   organizationId: string;
-  isExpired: boolean;
   mayPay: boolean;
 }
 
-export function BillingPanel({ organizationId, isExpired, mayPay }: BillingPanelProps): ReactNode {
-  const account = useResource<BillingAccount>(organizationPath(organizationId, "billing"), {}, isExpired);
-  const plans = useResource<{ plans: OfferedPlan[] }>(organizationPath(organizationId, "plans"), {}, isExpired);
-  const events = useResource<BillingEvents>(organizationPath(organizationId, "billing", "events"), { limit: 20 }, isExpired);
-  const [fault, setFault] = useState<string | null>(null);
+export function BillingPanel({ organizationId, mayPay }: BillingPanelProps): ReactNode {
+  const account = useReading<BillingAccount>(organizationPath(organizationId, "billing"));
+  const plans = useReading<{ plans: OfferedPlan[] }>(organizationPath(organizationId, "plans"));
+  const events = useReading<BillingEvents>(organizationPath(organizationId, "billing", "events"), { limit: 20 });
+  const change = useChange();
   const timeZone = useTimeZone();
   const leave = (place: "portal" | "checkout", body?: unknown): void => {
-    setFault(null);
-    api<{ url: string }>(organizationPath(organizationId, "billing", place), { method: "POST", body, idempotencyKey: crypto.randomUUID() }).then(
-      ({ url }) => location.assign(url),
-      (error: unknown) => setFault(error instanceof Error ? error.message : String(error)),
-    );
+    const path = organizationPath(organizationId, "billing", place);
+    void change.run([place, body], async (key) => {
+      const { url } = await api<{ url: string }>(path, { method: "POST", body, idempotencyKey: key });
+      location.assign(url);
+    });
   };
   return (
     <section className="panel usage-part" aria-labelledby="billing-title">
       <h2 id="billing-title">Billing</h2>
-      <Loaded resource={account} what="The account">
+      <Shown of={account} what="the account">
         {(told) => (
           <>
             <p>
@@ -56,17 +56,13 @@ export function BillingPanel({ organizationId, isExpired, mayPay }: BillingPanel
             )}
             {mayPay && told.is_known_to_provider && (
               <p className="buttons">
-                <button type="button" onClick={() => leave("portal")}>
+                <button type="button" disabled={change.isBusy} onClick={() => leave("portal")}>
                   Invoices and ways to pay
                 </button>
               </p>
             )}
-            {fault && (
-              <p className="fault" role="alert">
-                {fault}
-              </p>
-            )}
-            <Loaded resource={plans} what="The plans">
+            <Fault of={change} />
+            <Shown of={plans} what="the plans">
               {({ plans: offered }) => (
                 <ul className="plans">
                   {offered.map((plan) => (
@@ -80,7 +76,7 @@ export function BillingPanel({ organizationId, isExpired, mayPay }: BillingPanel
                         <span className="note">✓ your plan</span>
                       ) : (
                         mayPay && (
-                          <button type="button" onClick={() => leave("checkout", { plan_id: plan.plan_id })}>
+                          <button type="button" disabled={change.isBusy} onClick={() => leave("checkout", { plan_id: plan.plan_id })}>
                             Subscribe to {plan.name}
                           </button>
                         )
@@ -89,11 +85,11 @@ export function BillingPanel({ organizationId, isExpired, mayPay }: BillingPanel
                   ))}
                 </ul>
               )}
-            </Loaded>
+            </Shown>
           </>
         )}
-      </Loaded>
-      <Loaded resource={events} what="What happened to the account">
+      </Shown>
+      <Shown of={events} what="what happened to the account">
         {(told) =>
           told.events.length === 0 ? (
             <p className="note">Nothing has happened to the account yet: periods that close and invoices stand here.</p>
@@ -109,7 +105,7 @@ export function BillingPanel({ organizationId, isExpired, mayPay }: BillingPanel
             </ul>
           )
         }
-      </Loaded>
+      </Shown>
     </section>
   );
 }

@@ -2,9 +2,9 @@
 
 import { type ReactNode, useState } from "react";
 import { api, organizationPath } from "../api/client.ts";
-import { Once } from "../api/once.ts";
-import { useResource } from "../api/resource.ts";
-import { Loaded } from "../shell/states.tsx";
+import { type Change, useChange } from "../api/change.ts";
+import { useReading } from "../api/reading.ts";
+import { Fault, Shown } from "../shell/states.tsx";
 import { type MinutesPolicy, POLICIES } from "./usage.ts";
 
 interface CapSettings {
@@ -14,16 +14,15 @@ interface CapSettings {
 
 export interface CapPanelProps {
   organizationId: string;
-  isExpired: boolean;
   mayWrite: boolean;
 }
 
-export function CapPanel({ organizationId, isExpired, mayWrite }: CapPanelProps): ReactNode {
-  const settings = useResource<CapSettings>(organizationPath(organizationId, "settings"), {}, isExpired);
+export function CapPanel({ organizationId, mayWrite }: CapPanelProps): ReactNode {
+  const settings = useReading<CapSettings>(organizationPath(organizationId, "settings"));
   return (
     <section className="panel usage-part" aria-labelledby="cap-title">
       <h2 id="cap-title">Cap and policy</h2>
-      <Loaded resource={settings} what="The cap">
+      <Shown of={settings} what="the cap">
         {(told) => (
           <>
             <p id="cap">
@@ -31,7 +30,7 @@ export function CapPanel({ organizationId, isExpired, mayWrite }: CapPanelProps)
             </p>
             {mayWrite ? (
               <div className="cap-forms">
-                <CapForm key={`${told.minutes_cap}-${told.minutes_policy}`} organizationId={organizationId} told={told} done={settings.reload} />
+                <CapForm organizationId={organizationId} told={told} changed={settings.reload} />
                 {told.minutes_cap !== null && <GrantForm organizationId={organizationId} />}
               </div>
             ) : (
@@ -41,54 +40,40 @@ export function CapPanel({ organizationId, isExpired, mayWrite }: CapPanelProps)
             )}
           </>
         )}
-      </Loaded>
+      </Shown>
     </section>
   );
 }
 
-/** Runs a change once at a time and holds what became of it. */
-function useChange(): { fault: string | null; done: string | null; isBusy: boolean; run: (change: () => Promise<string>) => void } {
-  const [state, setState] = useState<{ fault: string | null; done: string | null; isBusy: boolean }>({ fault: null, done: null, isBusy: false });
-  const run = (change: () => Promise<string>): void => {
-    setState({ fault: null, done: null, isBusy: true });
-    change().then(
-      (done) => setState({ fault: null, done, isBusy: false }),
-      (error: unknown) => setState({ fault: error instanceof Error ? error.message : String(error), done: null, isBusy: false }),
-    );
-  };
-  return { ...state, run };
-}
-
-function Outcome({ fault, done }: { fault: string | null; done: string | null }): ReactNode {
-  if (fault) {
-    return (
-      <p className="fault" role="alert">
-        {fault}
-      </p>
-    );
-  }
+/** What came of the last change: why it was not made, or what was. */
+function Outcome({ change, done }: { change: Change; done: string | null }): ReactNode {
+  const told = change.fault === null && !change.isBusy ? done : null;
   return (
-    <p className={done ? "done" : "hidden"} role="status">
-      {done}
-    </p>
+    <>
+      <Fault of={change} />
+      <p className={told === null ? "hidden" : "done"} role="status">
+        {told}
+      </p>
+    </>
   );
 }
 
-function CapForm({ organizationId, told, done }: { organizationId: string; told: CapSettings; done: () => void }): ReactNode {
+function CapForm({ organizationId, told, changed }: { organizationId: string; told: CapSettings; changed: () => void }): ReactNode {
   const [cap, setCap] = useState(told.minutes_cap === null ? "" : String(told.minutes_cap));
   const [policy, setPolicy] = useState(told.minutes_policy);
   const change = useChange();
-  const save = async (): Promise<string> => {
+  const [done, setDone] = useState<string | null>(null);
+  const save = async (): Promise<void> => {
     const body = { minutes_cap: cap === "" ? null : Number(cap), minutes_policy: policy };
-    await api(organizationPath(organizationId, "settings"), { method: "PATCH", body });
-    done();
-    return "Saved; the next call is decided by it.";
+    if (!(await change.run(body, () => api(organizationPath(organizationId, "settings"), { method: "PATCH", body })))) return;
+    setDone("Saved; the next call is decided by it.");
+    changed();
   };
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (!change.isBusy) change.run(save);
+        if (!change.isBusy) void save();
       }}
     >
       <label>
@@ -108,7 +93,7 @@ function CapForm({ organizationId, told, done }: { organizationId: string; told:
       <button type="submit" disabled={change.isBusy}>
         Save
       </button>
-      <Outcome {...change} />
+      <Outcome change={change} done={done} />
     </form>
   );
 }
@@ -121,20 +106,22 @@ interface GrantedMinutes {
 function GrantForm({ organizationId }: { organizationId: string }): ReactNode {
   const [minutes, setMinutes] = useState("60");
   const [reason, setReason] = useState("");
-  const [once] = useState(() => new Once());
   const change = useChange();
-  const grant = async (): Promise<string> => {
+  const [done, setDone] = useState<string | null>(null);
+  const grant = async (): Promise<void> => {
     const path = organizationPath(organizationId, "usage", "extra-minutes");
     const body = { minutes: Number(minutes), reason: reason.trim() };
-    const granted = await once.run(body, (key) => api<GrantedMinutes>(path, { method: "POST", body, idempotencyKey: key }));
-    setReason("");
-    return `Granted. Beyond the cap of the month from ${granted.month}: ${granted.extra_minutes} minutes.`;
+    await change.run(body, async (key) => {
+      const granted = await api<GrantedMinutes>(path, { method: "POST", body, idempotencyKey: key });
+      setReason("");
+      setDone(`Granted. Beyond the cap of the month from ${granted.month}: ${granted.extra_minutes} minutes.`);
+    });
   };
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        if (!change.isBusy) change.run(grant);
+        if (!change.isBusy) void grant();
       }}
     >
       <label>
@@ -148,7 +135,7 @@ function GrantForm({ organizationId }: { organizationId: string }): ReactNode {
       <button type="submit" disabled={change.isBusy || !reason.trim()}>
         Grant +{minutes || "0"} minutes
       </button>
-      <Outcome {...change} />
+      <Outcome change={change} done={done} />
     </form>
   );
 }

@@ -1,9 +1,9 @@
 /** The period's ledger, entry by entry: a charge for each call, and what corrects it. */
 
 import type { ReactNode } from "react";
-import { usePages } from "../admin/pages.ts";
+import { usePages } from "../api/pages.ts";
 import { At, CallLink, Cell, More, Records, State } from "../admin/parts.tsx";
-import { Shown } from "../admin/states.tsx";
+import { Shown } from "../shell/states.tsx";
 import { organizationPath } from "../api/client.ts";
 import { amountOfEntry, type EntryPage, entryKey, entryWords, timeOfEntry, type UsageEntry } from "./entries.ts";
 

@@ -2,13 +2,13 @@
 
 import { type ReactNode, useEffect, useEffectEvent, useState } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useResource } from "../api/resource.ts";
+import { useReading, valueOf } from "../api/reading.ts";
 import { saveFile } from "../board/save-file.ts";
 import { dayAndTime } from "../calls/days.ts";
 import { counted, percent } from "../calls/format.ts";
 import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
-import { Loaded } from "../shell/states.tsx";
+import { Shown } from "../shell/states.tsx";
 import { type Column, type Dimension, FIRST_ORDER, orderAfter, rowsOf, type ShareRow, sharesCsv, sorted, type UsageShares } from "./shares.ts";
 import { minutesWords, money } from "./usage.ts";
 
@@ -16,7 +16,6 @@ export interface PeriodProps {
   organizationId: string;
   /** A day of the period; null for the one that goes on. */
   date: string | null;
-  isExpired: boolean;
 }
 
 export interface SharesProps extends PeriodProps {
@@ -25,9 +24,9 @@ export interface SharesProps extends PeriodProps {
   reloadTotal: () => void;
 }
 
-export function SharesPanel({ organizationId, date, isExpired, totalOf, reloadTotal }: SharesProps): ReactNode {
-  const shares = useResource<UsageShares>(organizationPath(organizationId, "usage", "shares"), { date }, isExpired);
-  const sharesOf = shares.data?.as_of;
+export function SharesPanel({ organizationId, date, totalOf, reloadTotal }: SharesProps): ReactNode {
+  const shares = useReading<UsageShares>(organizationPath(organizationId, "usage", "shares"), { date });
+  const sharesOf = valueOf(shares.reading)?.as_of;
   // Asked for after the total, they may be of a later moment, and so is the total from then on. Once for each answer:
   // while nothing keeps copies every answer has a moment of its own.
   const meet = useEffectEvent(() => {
@@ -37,7 +36,7 @@ export function SharesPanel({ organizationId, date, isExpired, totalOf, reloadTo
   return (
     <section className="panel usage-part" aria-labelledby="shares-title" id="shares">
       <h2 id="shares-title">By assistant and number</h2>
-      <Loaded resource={shares} what="Whose the usage is">
+      <Shown of={shares} what="whose the usage is">
         {(told) =>
           told.by_assistant.length === 0 ? (
             <p className="note">No call was charged in this period yet. Each call counts for its assistant, and for your number that it came to or went out from.</p>
@@ -54,7 +53,7 @@ export function SharesPanel({ organizationId, date, isExpired, totalOf, reloadTo
             </>
           )
         }
-      </Loaded>
+      </Shown>
     </section>
   );
 }

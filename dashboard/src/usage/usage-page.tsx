@@ -2,11 +2,12 @@
 
 import type { ReactNode } from "react";
 import { organizationPath } from "../api/client.ts";
-import { useResource } from "../api/resource.ts";
+import { useReading, valueOf } from "../api/reading.ts";
 import { dayAndTime } from "../calls/days.ts";
 import type { PageProps } from "../shell/pages.ts";
+import { Formula } from "../shell/formula.tsx";
 import { replaceParams, useRoute } from "../shell/router.ts";
-import { Loaded } from "../shell/states.tsx";
+import { Shown } from "../shell/states.tsx";
 import { BillingPanel } from "./billing.tsx";
 import { CapPanel } from "./cap.tsx";
 import { DaysPanel } from "./days.tsx";
@@ -15,14 +16,14 @@ import { SharesPanel } from "./shares-panel.tsx";
 import { figuresOf, type Figure, markWords, type Periods, periodWords, type Usage } from "./usage.ts";
 import "./usage.css";
 
-export function UsagePage({ organization, isExpired }: PageProps): ReactNode {
+export function UsagePage({ organization }: PageProps): ReactNode {
   const id = organization.organization_id;
   const date = useRoute().params.get("date");
-  const usage = useResource<Usage>(organizationPath(id, "usage"), { date }, isExpired);
-  const periods = useResource<Periods>(organizationPath(id, "usage", "periods"), {}, isExpired);
+  const usage = useReading<Usage>(organizationPath(id, "usage"), { date });
+  const periods = valueOf(useReading<Periods>(organizationPath(id, "usage", "periods")).reading)?.periods ?? [];
   const may = (scope: string): boolean => organization.scopes.includes(scope);
   return (
-    <Loaded resource={usage} what="The usage">
+    <Shown of={usage} what="the usage">
       {(told) => (
         <>
           <header className="usage-head">
@@ -30,12 +31,12 @@ export function UsagePage({ organization, isExpired }: PageProps): ReactNode {
               <span className="hidden">Billing period</span>
               <select id="period" value={date ?? ""} onChange={(event) => replaceParams((params) => (event.target.value ? params.set("date", event.target.value) : params.delete("date")))}>
                 <option value="">{date === null ? periodWords(told.period_start, told.period_end, told.time_zone) : "The period that goes on"}</option>
-                {(periods.data?.periods ?? []).slice(1).map((each) => (
+                {periods.slice(1).map((each) => (
                   <option key={each.period_start} value={dayOf(each.period_start, told.time_zone)}>
                     {periodWords(each.period_start, each.period_end, told.time_zone)}
                   </option>
                 ))}
-                {date !== null && !periods.data?.periods.some((each) => dayOf(each.period_start, told.time_zone) === date) && <option value={date}>{periodWords(told.period_start, told.period_end, told.time_zone)}</option>}
+                {date !== null && !periods.some((each) => dayOf(each.period_start, told.time_zone) === date) && <option value={date}>{periodWords(told.period_start, told.period_end, told.time_zone)}</option>}
               </select>
             </label>
             <p className="note">
@@ -48,34 +49,26 @@ export function UsagePage({ organization, isExpired }: PageProps): ReactNode {
             ))}
           </ul>
           <Limit usage={told} />
-          <SharesPanel organizationId={id} date={date} isExpired={isExpired} totalOf={told.as_of} reloadTotal={usage.reload} />
+          <SharesPanel organizationId={id} date={date} totalOf={told.as_of} reloadTotal={usage.reload} />
           <DaysPanel usage={told} />
-          {may("organization:read") && <CapPanel organizationId={id} isExpired={isExpired} mayWrite={may("organization:write")} />}
-          {may("billing:read") && <BillingPanel organizationId={id} isExpired={isExpired} mayPay={may("billing:write")} />}
+          {may("organization:read") && <CapPanel organizationId={id} mayWrite={may("organization:write")} />}
+          {may("billing:read") && <BillingPanel organizationId={id} mayPay={may("billing:write")} />}
           <EntriesPanel organizationId={id} date={date} />
         </>
       )}
-    </Loaded>
+    </Shown>
   );
 }
 
 const dayOf = (time: string, timeZone: string): string => new Date(time).toLocaleDateString("sv", { timeZone });
 
 function FigureView({ figure }: { figure: Figure }): ReactNode {
-  const tip = `formula-${figure.key}`;
   return (
     <li className="panel usage-figure" data-figure={figure.key}>
       <span className="note">{figure.name}</span>
       <strong>{figure.value}</strong>
       <span className="note">{figure.under}</span>
-      <span className="formula">
-        <button type="button" className="info" aria-label={`Formula of ${figure.name}`} aria-describedby={tip}>
-          i
-        </button>
-        <span className="tip" role="tooltip" id={tip}>
-          {figure.formula}
-        </span>
-      </span>
+      <Formula of={figure} />
     </li>
   );
 }

@@ -1,7 +1,7 @@
 /** Makes a wallboard's link: a key that opens the live figures and nothing else, shown once. */
 
 import { type ReactNode, useState } from "react";
-import { useChange } from "../admin/change.ts";
+import { useChange } from "../api/change.ts";
 import { FormDialog, SecretDialog } from "../admin/dialog.tsx";
 import { makeKey } from "../people/api.ts";
 import { linkOf } from "./credential.ts";

@@ -1,8 +1,8 @@
 /** A list that comes in pages: the first is read by itself, and again as it changes; the others when asked for. */
 
 import { useState } from "react";
-import { api, type Asked } from "../api/client.ts";
-import { faultOf, type Read, type Reading, useReading } from "./reading.ts";
+import { api, type Asked, faultOf } from "./client.ts";
+import { type Read, type Reading, useReading } from "./reading.ts";
 
 export interface Paged<T> extends Read<readonly T[]> {
   /** Brings the next page; null when there is none. */
@@ -39,7 +39,7 @@ export function usePages<P extends { next_cursor: string | null }, T>(
   everyMs?: number,
 ): Paged<T> {
   const of = JSON.stringify([path, query]);
-  const first = useReading<P>(path, query, everyMs);
+  const first = useReading<P>(path, query, { everyMs });
   const [later, setLater] = useState<Later<T> | null>(null);
   const [isMore, setIsMore] = useState(false);
   const [moreFault, setMoreFault] = useState<string | null>(null);

@@ -1,8 +1,8 @@
 /** Changes that somebody asks for, one at a time: whether one is under way, what came of it, and the key of each. */
 
 import { useState } from "react";
-import { Once } from "../api/once.ts";
-import { faultOf } from "./reading.ts";
+import { faultOf } from "./client.ts";
+import { Once } from "./once.ts";
 
 export interface Change {
   isBusy: boolean;

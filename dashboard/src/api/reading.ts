@@ -1,8 +1,8 @@
 /** What a page read from the API, and where the reading stands. What was read stays on screen while it is read again. */
 
-import { useCallback, useEffect, useState } from "react";
-import { type Asked, Problem, SignedOut, tagged } from "../api/client.ts";
-import { useSession } from "../api/session.ts";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { type Asked, faultOf, Problem, SignedOut, tagged } from "./client.ts";
+import { useSession } from "./session.ts";
 
 export type Reading<T> =
   | { status: "loading" }
@@ -17,7 +17,18 @@ export interface Read<T> {
   reload: () => void;
 }
 
-export const faultOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** When it is read again, beside on demand. */
+export interface Again {
+  everyMs?: number | undefined;
+  /** Names the state of what is read, by whoever hears of its changes: another name, another reading. */
+  version?: string | number | undefined;
+}
+
+/** Changes come in bursts: the last of them is read. */
+const SETTLE_MS = 400;
+
+/** What was read; null of what was not. */
+export const valueOf = <T>(reading: Reading<T>): T | null => (reading.status === "ready" ? reading.value : null);
 
 /** Where a reading stands after a fault: what was held is kept, unless it may not be seen any more. */
 export function afterFault<T>(held: Reading<T>, error: unknown): Reading<T> {
@@ -29,13 +40,16 @@ export function afterFault<T>(held: Reading<T>, error: unknown): Reading<T> {
   return held.status === "ready" ? { ...held, fault } : { status: "failed", fault };
 }
 
-/** Reads `path`, again every `everyMs` if told, when `version` changes and when somebody signs in anew. Null reads nothing. */
-export function useReading<T>(path: string | null, query: NonNullable<Asked["query"]> = {}, everyMs?: number, version?: string): Read<T> {
+/** Reads `path`, and again when the query changes, when somebody signs in anew, and as `again` says. Null reads nothing. */
+export function useReading<T>(path: string | null, query: NonNullable<Asked["query"]> = {}, { everyMs, version }: Again = {}): Read<T> {
   const of = path === null ? null : JSON.stringify([path, query]);
   const [held, setHeld] = useState<{ of: string | null; reading: Reading<T> }>({ of, reading: { status: "loading" } });
   const [asked, setAsked] = useState(0);
   const isSignedIn = useSession().status === "signed-in";
+  const known = useRef({ of, version });
   useEffect(() => {
+    const isChange = known.current.of === of && known.current.version !== version;
+    known.current = { of, version };
     if (of === null || !isSignedIn) return;
     const stopped = new AbortController();
     const [from, filters] = JSON.parse(of) as [string, NonNullable<Asked["query"]>];
@@ -54,9 +68,10 @@ export function useReading<T>(path: string | null, query: NonNullable<Asked["que
         isAsked = false;
       }
     };
-    void read();
+    const settling = isChange ? setTimeout(() => void read(), SETTLE_MS) : void read();
     const timer = everyMs === undefined ? undefined : setInterval(() => !document.hidden && void read(), everyMs);
     return () => {
+      clearTimeout(settling);
       clearInterval(timer);
       stopped.abort();
     };
