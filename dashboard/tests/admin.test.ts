@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { joined } from "../src/api/pages.ts";
 import { afterFault } from "../src/api/reading.ts";
-import { neededRole, ROLES, SCOPES } from "../src/api/scopes.ts";
+import { neededRole, reaches, ROLES, SCOPES } from "../src/api/scopes.ts";
 import { ago, dateTime, fromLocalInput, localInput, roughly } from "../src/admin/times.ts";
 import { csvOf } from "../src/audit/csv.ts";
 import { Problem, SignedOut, Unreachable } from "../src/api/client.ts";
@@ -71,6 +71,8 @@ describe("times", () => {
 describe("scopes", () => {
   it("each name a role that there is", () => {
     expect(Object.values(SCOPES).filter(([role]) => !ROLES.includes(role))).toEqual([]);
+    expect(ROLES.map((role) => reaches(role, "calls:control"))).toEqual([true, true, true, false]);
+    expect([reaches("nobody", "calls:control"), reaches("owner", "no:such")]).toEqual([false, false]);
     expect([neededRole("billing:write"), neededRole("audit:read"), neededRole("usage:read")]).toEqual(["an owner", "an admin or more", "a supervisor or more"]);
   });
 });

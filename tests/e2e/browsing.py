@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -68,25 +69,24 @@ async def until_live(page: Page) -> None:
 
 @pytest.fixture
 def shot(page: Page) -> Shoot:
-    """Takes a picture of a state, if a folder is named: on a desk and a phone, in the dark and in the light."""
-    folder = os.environ.get(SHOTS)
-    if folder is not None:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+    """Takes a picture of a state of the page."""
+    return partial(picture, page)
 
-    async def shoot(name: str) -> None:
-        if folder is None:
-            return
-        before = page.viewport_size
-        for size, (width, height) in _SIZES.items():
-            await page.set_viewport_size({"width": width, "height": height})
-            for scheme in ("dark", "light"):
-                await page.emulate_media(color_scheme=scheme)
-                await page.screenshot(path=Path(folder) / f"{name}-{size}-{scheme}.png")
-        await page.emulate_media(color_scheme="null")
-        if before is not None:
-            await page.set_viewport_size(before)
 
-    return shoot
+async def picture(page: Page, name: str) -> None:
+    """A picture of a state, if a folder is named: on a desk and a phone, in the dark and in the light."""
+    if (folder := os.environ.get(SHOTS)) is None:
+        return
+    before = page.viewport_size
+    for size, (width, height) in _SIZES.items():
+        await page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("dark", "light"):
+            await page.emulate_media(color_scheme=scheme)
+            # Makes the folder, too.
+            await page.screenshot(path=Path(folder) / f"{name}-{size}-{scheme}.png")
+    await page.emulate_media(color_scheme="null")
+    if before is not None:
+        await page.set_viewport_size(before)
 
 
 async def faults(page: Page) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import io
-import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -14,12 +13,9 @@ import httpx
 import pytest
 from playwright.async_api import Page, expect
 
-from serve.local_issuer import LocalIssuer
-from serve.simulator.bodies import body_of
 from tests.e2e.browsing import PATIENCE_MS, faults, needs_chromium
 from tests.e2e.product import PATIENCE_SECONDS, REQUEST_SECONDS, Product
-from tests.e2e.scripts import LIFECYCLE, a_call, bodies
-from tests.running_stack import RunningStack
+from tests.e2e.scripts import a_call, bodies
 
 PAGES: Final = {
     "integrations": "#endpoints table",
@@ -251,65 +247,6 @@ async def test_a_rule_is_made_and_taken_away(page: Page, product: Product) -> No
     await row.get_by_role("button", name=f"Remove {name}").click()
     await expect(row).to_have_count(0)
     await until(is_gone)
-
-
-async def test_a_viewer_sees_what_they_may_until_they_are_removed(
-    page: Page, product: Product, stack: RunningStack
-) -> None:
-    email = f"{uuid4().hex}@example.com"
-    invited = await asyncio.to_thread(product.act, "invitations", {"email": email, "role": "viewer"})
-    issuer = LocalIssuer(
-        stack.setting("SUPABASE_SIGNING_KEY"), issuer=f"{stack.setting('SUPABASE_URL').rstrip('/')}/auth/v1"
-    )
-    access_token = issuer.sign(email=email, now=int(time.time()))
-    session = await joined(product.base_url, access_token, invited.raise_for_status().json()["token"])
-    assert page.context.browser is not None
-    theirs = await page.context.browser.new_context(base_url=product.base_url)
-    await theirs.add_cookies([{"name": "session", "value": session, "url": product.base_url}])
-    viewer = await theirs.new_page()
-    viewer.set_default_timeout(PATIENCE_MS)
-    await viewer.goto("/audit")
-    await expect(viewer.get_by_role("main")).to_contain_text("audit:read", timeout=PATIENCE_MS)
-    await viewer.goto("/alarms")
-    await expect(viewer.locator(PAGES["alarms"])).to_be_visible(timeout=PATIENCE_MS)
-    await expect(viewer.get_by_role("button", name="New rule")).to_have_count(0)
-
-    call = a_call(product, 393)
-    lifecycle = [each for each in call.messages if each.type in LIFECYCLE]
-    product.post(body_of(call, next(each for each in lifecycle if each.content.get("status") == "in-progress")))
-    await viewer.goto(f"/#?call={call.call_id}")
-    await expect(viewer.locator("#call .pill")).to_have_text("in progress")
-    await expect(viewer.get_by_role("group", name="Actions")).to_have_count(0)
-    await expect(viewer.locator("#may-not")).to_contain_text("calls:control")
-    for key in "swuxeam":
-        await viewer.keyboard.press(key)
-    await expect(viewer.get_by_role("dialog")).to_have_count(0)
-    await expect(viewer.locator("#action-text, #said, #action-outcome, .alarm-actions button")).to_have_count(0)
-    assert await faults(viewer) == []
-    for message in lifecycle:
-        product.post(body_of(call, message)).raise_for_status()
-
-    await page.goto("/people")
-    row = page.locator("#members tr", has_text=email)
-    await row.get_by_role("combobox").select_option("supervisor")
-    await expect(row.get_by_role("combobox")).to_have_value("supervisor")
-    await row.get_by_role("button", name=f"Remove {email}").click()
-    await page.get_by_role("dialog").get_by_role("button", name="Remove the member").click()
-    await expect(row).to_have_count(0)
-
-    async def is_out() -> bool:
-        answer = await viewer.request.get(f"/v1/organizations/{product.organization_id}/members")
-        return answer.status == HTTPStatus.NOT_FOUND
-
-    await until(is_out)
-
-
-async def joined(base_url: str, access_token: str, invitation: str) -> str:
-    """The session of a person who accepted the invitation."""
-    bearer = {"authorization": f"Bearer {access_token}"}
-    async with httpx.AsyncClient(base_url=base_url, timeout=REQUEST_SECONDS, headers=bearer) as http:
-        (await http.post("/v1/invitations/accept", json={"token": invitation})).raise_for_status()
-        return (await http.post("/v1/sessions")).raise_for_status().cookies["session"]
 
 
 @pytest.mark.parametrize("name", PAGES)

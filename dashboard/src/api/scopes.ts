@@ -46,6 +46,16 @@ export const SCOPES: Readonly<Record<string, readonly [Role, string]>> = {
   "simulator:read": ["admin", "see what simulated vendors received"],
 };
 
+/** What a scope permits, to go on with after “to”. */
+export const scopeWords = (scope: string): string => SCOPES[scope]?.[1] ?? `do what ${scope} permits`;
+
+/** Whether members of this role have the scope; a key may have a role, and less than it permits. */
+export function reaches(role: string, scope: string): boolean {
+  const least = SCOPES[scope]?.[0];
+  const [rank, needed] = [ROLES.findIndex((each) => each === role), ROLES.findIndex((each) => each === least)];
+  return rank >= 0 && rank <= needed;
+}
+
 /** Which role a scope needs, in words. */
 export function neededRole(scope: string): string {
   const role = SCOPES[scope]?.[0];

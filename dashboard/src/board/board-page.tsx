@@ -53,6 +53,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const me = subjectOf(session.user);
   const newIds = useNewCalls(board, now);
   const isFirst = board.position === null;
+  const isClosed = refused === "not-permitted";
   const surroundings = useSurroundings(organization.organization_id, isFirst ? null : rows.total);
   const ledger = surroundings.slots.value;
   const incidents = useMemo(() => openIncidents(board), [board]);
@@ -174,7 +175,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
             openSlots={() => setShowsSlots(true)}
           />
         ) : (
-          <TileSkeleton />
+          !isClosed && <TileSkeleton />
         )}
         <section className="calls" aria-labelledby="calls-title">
           <FilterBar filters={filters} rows={rows} changes={order.changes} isFirst={isFirst} apply={apply} kept={kept} columns={columns ?? COLUMNS} save={save} />
@@ -185,7 +186,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           )}
           {isFirst ? (
             <p className="empty" role="status">
-              {refused === "not-permitted" ? "Nothing of it may be shown." : "Loading the board…"}
+              {isClosed ? "Nothing of it may be shown." : "Loading the board…"}
             </p>
           ) : order.shown.length === 0 ? (
             <EmptyTable
@@ -200,10 +201,12 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
             <CallsTable arranged={order} byId={rows.byId} columns={columns ?? COLUMNS} isChosen={columns !== null} sort={sort} me={me} now={now} openId={openId} activeId={activeId} newIds={newIds} open={open} setAttended={setAttended} />
           )}
         </section>
-        <div className="rail">
-          <AlarmRail isFirst={isFirst} key={organization.organization_id} organizationId={organization.organization_id} incidents={incidents} over={over} calls={board.calls} now={now} mayAct={scopes.has("alarms:write")} openCall={open} />
-          <EndedTray isFirst={isFirst} calls={board.calls.values()} now={now} openCall={open} />
-        </div>
+        {!isClosed && (
+          <div className="rail">
+            <AlarmRail isFirst={isFirst} key={organization.organization_id} organizationId={organization.organization_id} incidents={incidents} over={over} calls={board.calls} now={now} mayAct={scopes.has("alarms:write")} openCall={open} />
+            <EndedTray isFirst={isFirst} calls={board.calls.values()} now={now} openCall={open} />
+          </div>
+        )}
       </main>
       {openRow && <Drawer key={openRow.call.call_id} row={openRow} organizationId={organization.organization_id} scopes={scopes} now={now} skewMs={link.skewMs} me={me} isStale={isStale} close={close} />}
       {showsSlots && ledger && (

@@ -15,7 +15,8 @@ const BEHIND_MS = 10_000;
 
 export interface BannersProps {
   link: LiveLink;
-  liveness: Liveness;
+  /** Null for whoever may not watch. */
+  liveness: Liveness | null;
   lagP95Ms: number | null;
   isExpired: boolean;
   refused: "signed-out" | "not-permitted" | null;
@@ -66,6 +67,7 @@ function HowLive({ link, liveness, isExpired, refused }: Pick<BannersProps, "lin
       </div>
     );
   }
+  if (liveness === null) return null;
   if (refused === "not-permitted") {
     return (
       <p className="banner" data-kind="stale" role="alert">

@@ -19,7 +19,8 @@ export interface HeaderProps {
   name?: string | undefined;
   kicker: string;
   session: Session;
-  liveness: Liveness;
+  /** Null for whoever may not watch: nothing live is shown to them. */
+  liveness: Liveness | null;
   presence?: PresenceFrame | null;
   search?: SearchProps;
   showKeys?: () => void;
@@ -58,7 +59,7 @@ export function Header({ organization, name, kicker, session, liveness, presence
       )}
       <Account session={session} organization={organization} />
       {presence && <Watching presence={presence} me={subjectOf(session.user)} />}
-      <ConnectionChip liveness={liveness} />
+      {liveness && <ConnectionChip liveness={liveness} />}
     </header>
   );
 }

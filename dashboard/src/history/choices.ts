@@ -2,6 +2,7 @@
 
 import { organizationPath } from "../api/client.ts";
 import { useReading, valueOf } from "../api/reading.ts";
+import type { PermittedOrganization } from "../api/session.ts";
 import { useLive } from "../live/store.ts";
 
 export interface Choices {
@@ -19,9 +20,9 @@ interface Numbers {
   phone_numbers: { number: string }[];
 }
 
-export function useChoices(organizationId: string): Choices {
-  const known = useReading<Assistants>(organizationPath(organizationId, "assistants"), { limit: 200 });
-  const numbers = useReading<Numbers>(organizationPath(organizationId, "phone-numbers"), { limit: 200 });
+export function useChoices({ organization_id: organizationId, scopes }: PermittedOrganization): Choices {
+  const known = useReading<Assistants>(scopes.includes("assistants:read") ? organizationPath(organizationId, "assistants") : null, { limit: 200 });
+  const numbers = useReading<Numbers>(scopes.includes("phone-numbers:read") ? organizationPath(organizationId, "phone-numbers") : null, { limit: 200 });
   const { board } = useLive();
   const names = new Map<string, string>();
   // Calls tell an assistant by the provider's id; one that only the provider knows is met on the board alone.

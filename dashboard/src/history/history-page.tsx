@@ -24,7 +24,7 @@ export function HistoryPage({ organization }: PageProps): ReactNode {
   const asked = useMemo(() => askedOf(params), [params]);
   const filter = useMemo(() => filterOf(asked), [asked]);
   const searchRef = useRef<HTMLInputElement>(null);
-  const choices = useChoices(organization.organization_id);
+  const choices = useChoices(organization);
   const key = JSON.stringify([asked, timeZone]);
   const pages = useCallPages(organization.organization_id, filter, () => rangeOf(asked, Date.now(), timeZone), key);
   useKeys({ "/": () => searchRef.current?.focus(), j: () => step(1), k: () => step(-1), r: pages.reload });

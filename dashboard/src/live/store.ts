@@ -27,7 +27,11 @@ export class LiveStore {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopFollowing: (() => void) | undefined;
 
-  constructor(readonly organizationId: string) {}
+  /** `refused` is called when whoever looks may not watch, or not any more. */
+  constructor(
+    readonly organizationId: string,
+    private readonly refused: () => void,
+  ) {}
 
   /** Begins, or begins again after `refused`; what is known stays and is resumed from. */
   start(): void {
@@ -42,6 +46,7 @@ export class LiveStore {
         // What may not be seen any more is not kept; the board of a session that ended stands still.
         const left = why === "not-permitted" ? { board: EMPTY_BOARD, over: [] } : {};
         this.become({ ...this.live, ...left, link: lost(this.live.link, Date.now()), refused: why });
+        if (why === "not-permitted") this.refused();
       },
     });
   }

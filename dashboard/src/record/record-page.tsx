@@ -14,6 +14,7 @@ import { clock, words } from "../calls/format.ts";
 import { useLive } from "../live/store.ts";
 import { useTimeZone } from "../live/time-zone.ts";
 import { Link } from "../shell/link.tsx";
+import { mayWatch } from "../shell/organization.ts";
 import type { PageProps } from "../shell/pages.ts";
 import { linkTo, useRoute } from "../shell/router.ts";
 import { Shown } from "../shell/states.tsx";
@@ -76,7 +77,7 @@ function Record({ call, organization, reload }: { call: CallRecord; organization
           </p>
         </div>
         <TagEditor organizationId={organization.organization_id} callId={call.call_id} tags={call.tags} mayWrite={organization.scopes.includes("calls:annotate") && !call.archived} changed={reload} />
-        {isLive && (
+        {isLive && mayWatch(organization) && (
           <Link className="button" href={linkTo("/", { call: call.call_id })}>
             Watch it on the board
           </Link>

@@ -1,14 +1,15 @@
 /** Who is signed in decides what is shown; the address decides which page. */
 
 import { type ReactNode, useEffect, useMemo } from "react";
-import { type Session, useSession } from "../api/session.ts";
+import { loadSession, type Session, useSession } from "../api/session.ts";
 import { BoardPage } from "../board/board-page.tsx";
 import { LiveContext, LiveStore } from "../live/store.ts";
 import { focusMain, useHeadingFocus } from "./focus.ts";
 import { Framed } from "./frame.tsx";
+import { NoOrganization } from "./no-organization.tsx";
 import { useRoute } from "./router.ts";
 import { SignIn } from "./sign-in.tsx";
-import { chosenOrganization } from "./organization.ts";
+import { chosenOrganization, mayWatch } from "./organization.ts";
 
 export function App(): ReactNode {
   const state = useSession();
@@ -30,17 +31,17 @@ function SignedIn({ session, isExpired }: { session: Session; isExpired: boolean
   const route = useRoute();
   useHeadingFocus(route.path);
   const organization = chosenOrganization(session, route.params);
+  const isOpen = organization !== null && mayWatch(organization);
   const organizationId = organization?.organization_id ?? null;
-  const store = useMemo(() => (organizationId === null ? null : new LiveStore(organizationId)), [organizationId]);
+  // Whoever may not watch any more may have lost more than that.
+  const store = useMemo(() => (organizationId === null ? null : new LiveStore(organizationId, () => void loadSession())), [organizationId]);
   useEffect(() => {
-    if (isExpired) return;
+    if (isExpired || !isOpen) return;
     store?.start();
     return () => store?.stop();
-  }, [store, isExpired]);
-  if (organization === null || store === null) {
-    return <p className="whole-page-note">You are signed in, and a member of no organization. Ask whoever runs yours for an invitation.</p>;
-  }
-  const View = route.path === "/" ? BoardPage : Framed;
+  }, [store, isExpired, isOpen]);
+  if (organization === null || store === null) return <NoOrganization session={session} />;
+  const View = route.path === "/" && isOpen ? BoardPage : Framed;
   return (
     <LiveContext value={store}>
       <button type="button" className="skip" onClick={focusMain}>

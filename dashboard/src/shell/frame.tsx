@@ -5,8 +5,9 @@ import { Banners } from "../board/states.tsx";
 import { Header } from "../header/header.tsx";
 import { useClock, useLive } from "../live/store.ts";
 import { useTimeZone } from "../live/time-zone.ts";
-import { type Page, pageAt, type PageProps } from "./pages.ts";
+import { type Page, pageAt, type PageProps, pagesFor } from "./pages.ts";
 import { Link } from "./link.tsx";
+import { mayWatch } from "./organization.ts";
 import { linkTo, useRoute } from "./router.ts";
 import { Failed, NotPermitted, Skeleton } from "./states.tsx";
 
@@ -42,15 +43,30 @@ function Shown({ page, ...props }: PageProps & { page: Page | undefined }): Reac
       </div>
     );
   }
-  if (!props.organization.scopes.includes(page.scope)) return <NotPermitted organization={props.organization} scope={page.scope} />;
-  return <page.View key={props.organization.organization_id} {...props} />;
+  const { organization } = props;
+  if (!organization.scopes.includes(page.scope)) {
+    const [first] = pagesFor(organization);
+    return (
+      <NotPermitted organization={organization} scope={page.scope}>
+        {first && (
+          <p>
+            <Link className="button" href={linkTo(first.path)}>
+              Go to {first.name}
+            </Link>
+          </p>
+        )}
+      </NotPermitted>
+    );
+  }
+  return page.View && <page.View key={organization.organization_id} {...props} />;
 }
 
 /** Apart from the page: it ticks each second. */
 function LiveHeader({ organization, session, isExpired, kicker }: PageProps & { kicker: string }): ReactNode {
   const { board, link, refused } = useLive();
   const timeZone = useTimeZone();
-  const { liveness } = useClock(link, isExpired);
+  const clock = useClock(link, isExpired);
+  const liveness = mayWatch(organization) ? clock.liveness : null;
   return (
     <>
       <Header organization={organization} kicker={`${kicker} · ${timeZone}`} session={session} liveness={liveness} presence={board.presence} />

@@ -4,21 +4,19 @@ import { type ReactNode, useEffect, useRef } from "react";
 import type { PermittedOrganization } from "../api/session.ts";
 import { Link } from "./link.tsx";
 import { useNarrow } from "./narrow.ts";
-import { PAGES, type Page } from "./pages.ts";
+import { type Page, pagesFor } from "./pages.ts";
 import { linkTo, useRoute } from "./router.ts";
-
-const BOARD = { path: "/", name: "Board" };
 
 export function Menu({ organization }: { organization: PermittedOrganization }): ReactNode {
   const { path } = useRoute();
   const isNarrow = useNarrow();
   const disclosure = useRef<HTMLDetailsElement>(null);
   useEffect(() => disclosure.current?.removeAttribute("open"), [path]);
-  const shown = PAGES.filter((page) => page.inMenu && organization.scopes.includes(page.scope));
+  const shown = pagesFor(organization);
   if (shown.length === 0) return null;
   const links = (
     <ul>
-      {[BOARD, ...shown].map((page) => (
+      {shown.map((page) => (
         <li key={page.path}>
           <Link href={linkTo(page.path)} aria-current={isHere(page, path) ? "page" : undefined}>
             {page.name}

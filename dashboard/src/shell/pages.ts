@@ -17,7 +17,8 @@ export interface Page {
   inMenu: boolean;
   /** What whoever looks must be permitted. */
   scope: string;
-  View: ComponentType<PageProps>;
+  /** The board has none here: it stands without what surrounds the others, and is there at once. */
+  View?: ComponentType<PageProps>;
 }
 
 const HistoryPage = lazy(async () => ({ default: (await import("../history/history-page.tsx")).HistoryPage }));
@@ -31,6 +32,7 @@ const PeoplePage = lazy(async () => ({ default: (await import("../people/people-
 const AuditPage = lazy(async () => ({ default: (await import("../audit/audit-page.tsx")).AuditPage }));
 
 export const PAGES: readonly Page[] = [
+  { path: "/", name: "Board", inMenu: true, scope: "live:read" },
   { path: "/calls", name: "History", inMenu: true, scope: "calls:read", View: HistoryPage },
   { path: "/calls/", name: "Call", inMenu: false, scope: "calls:read", View: RecordPage },
   { path: "/usage", name: "Usage", inMenu: true, scope: "usage:read", View: UsagePage },
@@ -43,5 +45,8 @@ export const PAGES: readonly Page[] = [
 ];
 
 export function pageAt(path: string): Page | undefined {
-  return PAGES.find((each) => (each.path.endsWith("/") ? path.startsWith(each.path) && path !== each.path : path === each.path));
+  return PAGES.find((each) => path === each.path || (each.path !== "/" && each.path.endsWith("/") && path.startsWith(each.path)));
 }
+
+/** Those of the menu that whoever looks may open. */
+export const pagesFor = ({ scopes }: PermittedOrganization): readonly Page[] => PAGES.filter((page) => page.inMenu && scopes.includes(page.scope));

@@ -3,8 +3,8 @@
 import type { ReactNode } from "react";
 import type { Change } from "../api/change.ts";
 import type { Read } from "../api/reading.ts";
+import { neededRole, reaches, scopeWords } from "../api/scopes.ts";
 import type { PermittedOrganization } from "../api/session.ts";
-import { words } from "../calls/format.ts";
 
 export interface ShownProps<T> {
   of: Read<T>;
@@ -95,14 +95,19 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
     </div>
   );
 }
-export function NotPermitted({ organization, scope }: { organization: PermittedOrganization; scope: string }): ReactNode {
-  const role = organization.role ? `Your role in ${organization.name} is ${words(organization.role)}, which` : "What you signed in with";
+/** In the place of a page: what it takes, what whoever looks has, and whom to ask. `children`: where to go instead. */
+export function NotPermitted({ organization, scope, children }: { organization: PermittedOrganization; scope: string; children?: ReactNode }): ReactNode {
+  const { role, name } = organization;
   return (
-    <div className="empty">
-      <h2>Not permitted</h2>
+    <div className="empty" id="not-permitted">
+      <h2>This page is not open to you</h2>
       <p>
-        {role} does not have the right <code>{scope}</code>. An owner or admin can give it to you.
+        To {scopeWords(scope)} takes {neededRole(scope)}: the right <code>{scope}</code>.{" "}
+        {role === null || reaches(role, scope) ? `What you signed in with does not carry it: an owner or admin of ${name} can give you what does.` : `You are ${article(role)} ${role} of ${name}: an owner or admin can change that.`}
       </p>
+      {children}
     </div>
   );
 }
+
+const article = (word: string): string => (/^[aeiou]/.test(word) ? "an" : "a");
