@@ -8,17 +8,29 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import cast
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
 
+from serve.identity import Identification
+from serve.live.access import Access
 from serve.live.board import LiveBoard
 from serve.live.client import Connected, Credential, Lost, Received, Update, follow
+from serve.live.hub import HubOptions, LiveHub
+from serve.live.ports import Board
 from serve.stack.processes import marked
+from storage.api_keys import ApiKeys
 from storage.live_position import BEFORE_ALL, Position
+from storage.live_reader import FeedReader
+from storage.postgres import close_pool, open_pool
+from storage.redis import open_redis
+from storage.sessions import Sessions
+from storage.tickets import Tickets
 from tests.chaos.test_resharding import run
 from tests.chaos.traffic import Traffic
 from tests.e2e.product import PATIENCE_SECONDS, Product, eventually
@@ -27,6 +39,7 @@ from tests.running_stack import RunningStack
 CLIENTS = int(os.environ.get("LIVE_CLIENTS", "12"))
 KILLS = min(int(os.environ.get("CHAOS_KILLS", "1")), 5)
 HUB = "ray::ServeReplica:LiveHub"
+DRAINED_AT_ONCE = 2
 OPEN_SECONDS = 130
 """Serve's proxy cuts whatever goes through it 120 s after any application was deployed; a hub's socket does not."""
 deploys = pytest.mark.skipif("CHAOS_KILLS" not in os.environ, reason="belongs to make chaos: it deploys")
@@ -70,11 +83,24 @@ class Client:
     board: LiveBoard = field(default_factory=LiveBoard)
     connected: int = 0
     is_here: bool = False
-    lost: int = 0
+    lost: list[str] = field(default_factory=list[str])
+    """Why, each time."""
     snapshots: int = 0
     seams: list[str] = field(default_factory=list[str])
     """Frames that did not follow what the board had, exactly."""
     moved: asyncio.Event = field(default_factory=asyncio.Event)
+    following: asyncio.Task[None] | None = None
+
+    def leave(self) -> None:
+        if self.following is not None:
+            self.following.cancel()
+
+    async def come_anew(self) -> None:
+        """Leave, and come back with what it has: to whoever serves the port now."""
+        self.leave()
+        self.is_here = False
+        self.following = asyncio.create_task(self.follow())
+        await self.until_here()
 
     async def follow(self) -> None:
         async with aclosing(self._updates()) as updates:
@@ -86,7 +112,7 @@ class Client:
         async def credential() -> Credential:
             return Credential(api_key=self.product.api_key)
 
-        held: Position | None = None
+        held = self.board.position
         async for update in follow(self.product.live_url, self.product.organization_id, credential, self.board):
             if isinstance(update, Received) and update.frame["type"] == "events":
                 after, position = update.frame["after"], update.frame["position"]
@@ -100,8 +126,8 @@ class Client:
             case Connected():
                 self.connected += 1
                 self.is_here = True
-            case Lost():
-                self.lost += 1
+            case Lost(reason, _):
+                self.lost.append(reason)
                 self.is_here = False
             case Received(frame, _):
                 self.snapshots += frame["type"] == "snapshot"
@@ -167,18 +193,59 @@ async def scaling(stack: RunningStack, clients: Sequence[Client], traffic: Traff
         await asyncio.gather(*(client.until_here() for client in clients))
 
 
+async def taking_one_away(stack: RunningStack, clients: Sequence[Client], traffic: Traffic) -> None:
+    """Serve the port by a second hub beside the stack's own, until some came to it, and then send those on."""
+    async with beside(stack) as hub:
+        while cast("int", hub.status()["sockets"]) <= DRAINED_AT_ONCE:
+            # The kernel shares out who comes.
+            await asyncio.gather(*(client.come_anew() for client in clients))
+        await asyncio.to_thread(traffic.acknowledged, 5)
+    await asyncio.gather(*(client.until_here() for client in clients))
+
+
+@asynccontextmanager
+async def beside(stack: RunningStack) -> AsyncGenerator[LiveHub]:
+    """A hub in this process at the stack's port. It has no boards: whoever comes to it is to resume."""
+
+    async def board(organization_id: str) -> Board | None:
+        raise AssertionError(f"{organization_id} is begun anew")
+
+    port = urlsplit(stack.product().live_url).port
+    assert port is not None
+    async with open_redis(stack.setting("REDIS_URL")) as redis:
+        pool = await open_pool(stack.setting("DATABASE_URL"), size=1, name="a second hub")
+        try:
+            known = Identification(pool=pool, api_keys=ApiKeys(pool), sessions=Sessions(redis))
+            hub = LiveHub(
+                HubOptions(port=port),
+                feed=FeedReader(redis),
+                boards=board,
+                access=Access(Tickets(redis), known),
+                watch=lambda _: None,
+                wallboard_secret=b"",
+            )
+            await hub.start()
+            try:
+                yield hub
+            finally:
+                await hub.stop()
+        finally:
+            await close_pool(pool)
+
+
 async def watched(product: Product, traffic: Traffic, disturb: Disturb, *, seconds: float) -> Sequence[Client]:
     """Disturb the hub under clients; return them once all have what a newcomer is told."""
     clients = [Client(product) for _ in range(CLIENTS)]
     newcomer = Client(product)
     everybody = [*clients, newcomer]
     async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
-        following = [group.create_task(client.follow()) for client in clients]
+        for client in clients:
+            client.following = group.create_task(client.follow())
         with traffic:
             await asyncio.gather(*(client.until_connected(1) for client in clients))
             await disturb(clients, traffic)
             await asyncio.to_thread(traffic.acknowledged, 20)
-        following.append(group.create_task(newcomer.follow()))
+        newcomer.following = group.create_task(newcomer.follow())
         await newcomer.until_connected(1)
         # What follows the calls goes on for a while: all are compared where all stand.
         while len({each.board.position for each in everybody}) > 1:
@@ -187,8 +254,8 @@ async def watched(product: Product, traffic: Traffic, disturb: Disturb, *, secon
         told = newcomer.board.state()
         assert told["calls"]
         assert all(client.board.state() == told for client in clients)
-        for each in following:
-            each.cancel()
+        for each in everybody:
+            each.leave()
     return clients
 
 
@@ -197,7 +264,21 @@ def test_a_killed_hub_is_replaced_and_its_sockets_resume(stack: RunningStack, pr
     clients = asyncio.run(watched(product, traffic, partial(killing, stack), seconds=PATIENCE_SECONDS * (KILLS + 1)))
     traffic.assert_undisturbed()
     assert_exact(clients)
-    assert all(client.lost >= KILLS for client in clients)
+    assert all(len(client.lost) >= KILLS for client in clients)
+    traffic.finish()
+
+
+def test_a_hub_that_is_taken_away_sends_its_sockets_on_and_they_resume(
+    stack: RunningStack, product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What scaling comes to, without a deploy: batch after batch while events go on."""
+    monkeypatch.setattr("serve.live.hub.DRAIN_PEERS", DRAINED_AT_ONCE)
+    traffic = Traffic(stack, product, seed=296, calls=4, pause=0.05)
+    clients = asyncio.run(watched(product, traffic, partial(taking_one_away, stack), seconds=PATIENCE_SECONDS))
+    assert_exact(clients)
+    lost = [client.lost for client in clients if client.lost]
+    assert len(lost) > DRAINED_AT_ONCE
+    assert all(each == ["1012 restart"] for each in lost), "once: the stack's own took them"
     traffic.finish()
 
 
@@ -207,7 +288,7 @@ def test_another_applications_releases_close_no_socket(stack: RunningStack, prod
     traffic = Traffic(stack, product, seed=294, pause=0.1)
     clients = asyncio.run(watched(product, traffic, partial(deploying_another, stack), seconds=600))
     assert_exact(clients)
-    assert {client.lost for client in clients} == {0}
+    assert [client.lost for client in clients if client.lost] == []
     traffic.finish()
 
 
@@ -218,7 +299,7 @@ def test_from_one_hub_to_three_and_back_every_socket_resumes(stack: RunningStack
     clients = asyncio.run(watched(product, traffic, partial(scaling, stack), seconds=600))
     traffic.assert_undisturbed()
     assert_exact(clients)
-    assert all(client.lost >= 1 for client in clients), "the one that was, at least, was replaced"
+    assert all(client.lost for client in clients), "the one that was, at least, was replaced"
     assert len(hubs(stack)) == 1
     traffic.finish()
 

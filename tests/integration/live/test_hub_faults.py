@@ -9,6 +9,7 @@ import random
 import socket
 import uuid
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -29,6 +30,7 @@ CLIENTS = int(os.environ.get("LIVE_CLIENTS", "25"))
 EVENTS = int(os.environ.get("LIVE_EVENTS", "450"))
 HUBS = 3
 """How many hubs serve the port, one after the other: the first is killed, the second is stopped."""
+BESIDE = CLIENTS // 8
 FLOOD_BYTES = 150_000_000
 ENTRY_BYTES = 250_000
 MIB = 1024 * 1024
@@ -126,11 +128,27 @@ async def test_killed_and_stopped_hubs_and_cut_clients_miss_and_repeat_nothing(
     assert {client.snapshots for client in clients} == {1}, "the first: nobody had to begin anew"
 
 
+@dataclass(slots=True)
+class Beside:
+    """One that reads, beside one that does not: each frame follows what it has."""
+
+    opened: ClientConnection
+    board: LiveBoard = field(default_factory=LiveBoard)
+
+    async def until(self, position: str) -> None:
+        while str(self.board.position) != position:
+            received = await frame(self.opened, "snapshot", "events")
+            is_first = self.board.position is None
+            assert self.board.apply(received) == ("snapshot" if is_first else "events")
+
+
 async def test_a_flood_past_a_peer_that_stopped_reading_costs_its_buffer_and_no_more(
     redis_url: str, redis_client: Redis, speaker: Speaker
 ) -> None:
-    async with running_hub_process(redis_url, speaker.organization_id) as hub, connected(hub) as quick:
-        await frame(quick, "heartbeat")
+    """And costs nobody a frame: neither those beside it nor, once it is back, itself."""
+    async with running_hub_process(redis_url, speaker.organization_id) as hub, AsyncExitStack() as opened:
+        quick = [Beside(await opened.enter_async_context(connected(hub))) for _ in range(BESIDE)]
+        await asyncio.gather(*(each.until(f"1-{speaker.n - 1}") for each in quick))
         memory = psutil.Process(hub.pid).memory_info
         narrow = socket.socket()
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -150,17 +168,16 @@ async def test_a_flood_past_a_peer_that_stopped_reading_costs_its_buffer_and_no_
             assert grown <= BUFFER_BYTES + 5 * MIB
             held = await read_to_the_end(slow, board)
         async with connected(hub, held) as resumed:
-            while str(board.position) != f"1-{speaker.n - 1}":
-                board.apply(await frame(resumed, "snapshot", "events"))
+            await Beside(resumed, board).until(f"1-{speaker.n - 1}")
+        assert all(each.board.state() == board.state() for each in quick)
     await redis_client.delete(f"org:{speaker.organization_id}:feed")
 
 
-async def flood(speaker: Speaker, quick: ClientConnection) -> None:
-    """Two large entries, less than may wait for a peer, both heard by who reads."""
+async def flood(speaker: Speaker, quick: Sequence[Beside]) -> None:
+    """Two large entries, less than may wait for a peer, both heard by all who read."""
     for _ in range(2):
         await speaker.fill(ENTRY_BYTES)
-    while (await frame(quick, "events"))["position"] != f"1-{speaker.n - 1}":
-        pass
+    await asyncio.gather(*(each.until(f"1-{speaker.n - 1}") for each in quick))
 
 
 async def read_to_the_end(slow: ClientConnection, board: LiveBoard) -> Position:

@@ -9,13 +9,17 @@ from typing import Any
 import psutil
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from actors.organization_actor import BoardSnapshot
 from serve.live.board import LiveBoard
 from serve.live.channel import COALESCE_SECONDS
 from serve.live.hub import LiveHub
+from serve.live.peer import BUFFER_BYTES
 from storage.live_position import Position
 from tests.integration.live_owner import Credentials, Owner, frame, holder, listen, running_hub
+
+BULK_BYTES = 250_000
 
 
 async def test_first_connection_gets_a_snapshot_then_events(hub: LiveHub, owner: Owner) -> None:
@@ -223,6 +227,17 @@ async def test_the_feed_is_read_on_where_it_stopped_when_its_connection_breaks(
 
 async def test_a_peer_that_stops_reading_is_cut_and_the_others_never_notice(hub: LiveHub, owner: Owner) -> None:
     stuck = await stuck_socket(hub, owner.organization_id)
+    with capture_logs() as logs:
+        await _flooded(hub, owner)
+    stuck.close()
+    # As slow, once more than may wait did: by one frame at most.
+    (cut,) = [each for each in logs if each["event"] == "peer cut off"]
+    assert (cut["code"], cut["why"]) == (4008, "its buffer is full")
+    assert BUFFER_BYTES < cut["waiting_bytes"] <= BUFFER_BYTES + BULK_BYTES + 1_000
+
+
+async def _flooded(hub: LiveHub, owner: Owner) -> None:
+    """Publish, with one who reads beside, until who does not is gone."""
     async with listen(hub, owner.organization_id) as client:
         await frame(client, "heartbeat")
         deadline = asyncio.get_running_loop().time() + 20
@@ -230,19 +245,20 @@ async def test_a_peer_that_stops_reading_is_cut_and_the_others_never_notice(hub:
         board = LiveBoard(position=Position(1, 0))
         while hub.status()["sockets"] != 1:
             assert asyncio.get_running_loop().time() < deadline, "the stuck peer is still there"
-            await owner.publish_bulk(250_000)
+            await owner.publish_bulk(BULK_BYTES)
             assert board.apply(await frame(client, "events")) == "events"
             grown = max(grown, psutil.Process().memory_info().rss - before)
         assert grown < 24 * 1024 * 1024
-    stuck.close()
 
 
 async def test_a_quiet_peer_that_is_behind_is_cut(hub: LiveHub, owner: Owner) -> None:
     """Far from a full buffer: what was written five seconds ago has not left."""
     stuck = await stuck_socket(hub, owner.organization_id)
-    await owner.publish_bulk(700_000)
-    await sockets(hub, 0)
+    with capture_logs() as logs:
+        await owner.publish_bulk(700_000)
+        await sockets(hub, 0)
     stuck.close()
+    assert [(each["code"], each["why"]) for each in logs if each["event"] == "peer cut off"] == [(4008, "it is behind")]
 
 
 async def test_owners_are_told_who_is_looked_at_as_long_as_that_is_so(
