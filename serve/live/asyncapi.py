@@ -15,10 +15,10 @@ What happens to an organization's calls, as it happens. A socket only listens: w
 commands are requests to the REST API.
 
 The first frame is a snapshot; events follow. A client keeps the position of the last frame it applied and comes back
-with `after`: it gets exactly what followed, or a snapshot whose `reason` says why not. A frame whose position is not
-greater than the client's is dropped. One that follows a position greater than the client's (`after` of events, or a
-heartbeat's own) shows that a frame was lost on the way: the client connects anew and resumes. Types of frames and
-events and fields that a client does not know are passed over.
+with `after`: it gets exactly what followed, or a snapshot whose `reason` says why not. A wallboard is small, and told
+whole each time. A frame whose position is not greater than the client's is dropped. One that follows a position greater
+than the client's (`after` of events, or a heartbeat's own) shows that a frame was lost on the way: the client connects
+anew and resumes. Types of frames and events and fields that a client does not know are passed over.
 
 Lost connections: after a random time of up to 0.5 s, doubling with each attempt up to 20 s. No frame for 15 s: the
 connection is dead, whatever TCP says. Closed with a code of 4500 to 4999, a client does not come back.

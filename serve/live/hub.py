@@ -18,6 +18,7 @@ from actors.ports import UnavailableError
 from actors.watches import RENEW_SECONDS
 from serve.live.access import Access, Admission, Refusal, Target, target_of
 from serve.live.channel import Channel
+from serve.live.encoding import Encoding
 from serve.live.looks import Looks
 from serve.live.pace import Pace
 from serve.live.peer import Peer
@@ -53,12 +54,13 @@ class HubOptions:
 class LiveHub:
     """Serves `GET /live/{organization_id}`: `?ticket=` or a bearer key, `?after=<position>` to resume.
 
-    `?view=wallboard`, or a credential that permits no more, is sent the figures and nothing of any caller.
+    `?view=wallboard`, or a credential that permits no more, is sent the figures and nothing of any caller; all of them
+    whenever it comes.
     A socket only listens: what it sends is read and dropped. It receives a snapshot or what it missed, then events and
     heartbeats, and may be closed with 4001 (credential expired), 4503 (not permitted), 4504 (no such organization),
     1012 (restart), 1013 (a server is away), or cut off when it is slow. All but 45xx are to come back. `watch` is told,
     again and again, whose boards are looked at; it must not block. With `presence` sockets are told who else is there,
-    by the `names` their organization has for them. `wallboard_secret` names alarms on wallboards: the same at all hubs.
+    by the `names` their organization has for them. `wallboard_secret` names alarms on wallboards, alike at all hubs.
     Deleting an organization closes its sockets within ten seconds; so does ending a credential, with `changes`, else
     within a minute or so.
     """
@@ -196,7 +198,10 @@ class LiveHub:
                 channel.tell(told)
         self._peers[peer] = admission
         peer.encoding = admission.encoding
-        channel.join(peer, target.after, "gap" if target.resumes else "first")
+        # A wallboard is small, and told whole each time: the hub it comes from, of another release or under another
+        # key, may have named its alarms otherwise, and those would never end here.
+        after = target.after if peer.encoding is Encoding.FULL else None
+        channel.join(peer, after, "gap" if target.resumes else "first")
         subject = admission.subject
         if self._presence is not None:
             self._presence.arrive(target.organization_id, subject)

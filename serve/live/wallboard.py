@@ -39,7 +39,8 @@ _ALARM_BYTES: Final = 9
 class Wallboard:
     """Makes what the wallboards of one organization are told.
 
-    Alarms are named by their cause under `key`: alike at every hub, and to nobody without it does a name tell a cause.
+    Alarms are named by their cause under `key`: alike at every hub of a release and an ENCRYPTION_KEY, and to nobody
+    without it does a name tell a cause. Who comes from a hub that named them otherwise begins with the whole.
     """
 
     key: bytes = field(repr=False)

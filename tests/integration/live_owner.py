@@ -82,6 +82,11 @@ class Owner:
         self.n += 1
         await self._append([{"type": "organization", "name": "x" * size, "time_zone": "UTC"}])
 
+    async def tell(self, *views: View) -> None:
+        """An entry that does not come of the state."""
+        self.n += 1
+        await self._append(views)
+
     async def lose(self) -> None:
         """An entry that never reached the feed."""
         decision = decide(self.state, ring(999))
@@ -169,6 +174,7 @@ async def running_hub(
     watch: Callable[[str], object] = lambda _: None,
     presence: PresenceBook | None = None,
     names: Names | None = None,
+    wallboard_secret: bytes = b"secret",
 ) -> AsyncGenerator[LiveHub]:
     hub = LiveHub(
         options,
@@ -176,7 +182,7 @@ async def running_hub(
         boards=boards,
         access=Access(credentials, credentials),
         watch=watch,
-        wallboard_secret=b"secret",
+        wallboard_secret=wallboard_secret,
         presence=presence,
         names=names,
     )

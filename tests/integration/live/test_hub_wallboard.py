@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,8 +15,11 @@ from websockets.exceptions import ConnectionClosedError
 
 from actors.domain.call import CallFields, Utterance
 from actors.domain.commands import Hear
+from actors.domain.json_types import JSON
+from actors.domain.views import View
 from actors.organization_actor import BoardSnapshot
 from serve.identity import Identity
+from serve.live.board import LiveBoard
 from serve.live.hub import LiveHub
 from serve.live.protocol import exactly
 from storage.live_presence import LivePresence
@@ -164,6 +168,29 @@ async def test_frames_are_encoded_once_for_all_wallboards(staffed: LiveHub, owne
         await each.close()
 
 
+async def test_an_alarm_that_another_hub_named_otherwise_ends_with_the_return(
+    redis_client: Redis, owner: Owner, credentials: Credentials
+) -> None:
+    """As while a release is rolled out that names alarms anew: what recovered meanwhile must not stay on the wall."""
+    credentials.keys |= {"wall": wall(owner)}
+    shown = LiveBoard()
+    incident: dict[str, JSON] = {"incident_id": "1", "rule": "silence", "call_id": "call-1", "severity": "critical"}
+    incident |= {"acknowledged_at": None, "recovered_at": None, "resolved_at": None}
+    place, one_hub = owner.organization_id, partial(running_hub, redis_client, owner.board, credentials)
+    async with one_hub(wallboard_secret=b"one") as hub, listen(hub, place, key="wall") as on_the_wall:
+        shown.apply(await frame(on_the_wall, "wallboard"))
+        await owner.tell({"type": "incident", "incident": incident})
+        shown.apply(await frame(on_the_wall, "events"))
+        assert len(shown.alarms) == 1
+    await owner.tell({"type": "incident", "incident": {**incident, "recovered_at": "2026-01-01T00:00:00.000Z"}})
+    after = f"?after={shown.position}"
+    async with one_hub(wallboard_secret=b"another") as hub, listen(hub, place, after, key="wall") as back:
+        told = await frame(back)
+        shown.apply(told)
+    assert (str(shown.position), shown.alarms) == ("1-2", {})
+    assert (told["type"], told["reason"]) == ("wallboard", "gap")
+
+
 async def test_what_an_older_owner_does_not_tell_yet_ends_no_other_feed(
     redis_client: Redis, owner: Owner, credentials: Credentials
 ) -> None:
@@ -180,13 +207,13 @@ async def test_what_an_older_owner_does_not_tell_yet_ends_no_other_feed(
         on_the_wall = await listen(hub, owner.organization_id, key="wall")
         for each in (full, on_the_wall):
             await frame(each, "heartbeat")
-        owner.n += 1
-        told = orjson.dumps([{"type": "counters", "counters": {"live": 1}}])
-        await redis_client.xadd(owner.key, {"events": told}, id=f"1-{owner.n}")
-        assert await full.recv(decode=False) == b'{"type":"events","position":"1-1","after":"1-0","events":%b}' % told
+        told: View = {"type": "counters", "counters": {"live": 1}}
+        await owner.tell(told)
+        received = b'{"type":"events","position":"1-1","after":"1-0","events":[%b]}' % orjson.dumps(told)
+        assert await full.recv(decode=False) == received
         assert await closed(on_the_wall) == 0, "cut off: it is to come back"
         async with listen(hub, owner.organization_id, "?after=1-0", key="wall") as back:
-            assert await closed(back) == 1011
+            assert (await frame(back))["type"] == "wallboard", "the owner's whole has what the event lacked"
         await owner.call(1)
         assert (await frame(full, "events"))["position"] == "1-2"
         hub.check_health()
