@@ -24,7 +24,7 @@ from serve.services import Services, services_of
 from storage.principals import Principal
 
 OPEN_PATHS: Final = PAGE_PATHS | {
-    *("/healthz", "/readyz", "/login", "/invitation", "/docs", "/openapi.json", "/asyncapi.json")
+    *("/healthz", "/readyz", "/login", "/sign-in", "/invitation", "/docs", "/openapi.json", "/asyncapi.json")
 }
 OPEN_PREFIXES: Final = ("/static/", "/docs/", CALL_PAGES)
 

@@ -12,7 +12,7 @@ from serve.config import Settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """URLs without a trailing slash. `reusable_logins`: a login link works again and again (the local stack).
+    """URLs without a trailing slash. `is_local`: the local stack, whose login link works again and again.
 
     `auth_url` is where browsers take a password to, with the public `auth_key`; empty where people do not sign in.
     """
@@ -21,7 +21,7 @@ class Deployment:
     live_url: str
     auth_url: str
     auth_key: str
-    reusable_logins: bool
+    is_local: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -30,7 +30,7 @@ class Deployment:
             live_url=settings.live_url.rstrip("/"),
             auth_url=(settings.supabase_url or "").rstrip("/"),
             auth_key=settings.supabase_anon_key or "",
-            reusable_logins=settings.embedded,
+            is_local=settings.embedded,
         )
 
     def invitation_url(self, token: str, expires_at: datetime) -> str:

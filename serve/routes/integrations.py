@@ -52,7 +52,7 @@ async def list_integrations(
 @router.post("", dependencies=[_WRITES], status_code=HTTPStatus.CREATED, response_model=IntegrationWithSecret)
 async def create_integration(change: Asked, asked: NewIntegration, deployed: Deployed) -> Response:
     """Add an endpoint. The answer alone shows its signing secret (Standard Webhooks, `whsec_…`)."""
-    await require_endpoint(asked.url, insecure=deployed.reusable_logins)
+    await require_endpoint(asked.url, insecure=deployed.is_local)
     integration_id, secret = uuid4(), _new_secret()
 
     async def make(rows: TenantRows) -> Made:
@@ -77,7 +77,7 @@ async def change_integration(
     """Change members; switch it off and on by `enabled`."""
     told = asked.model_dump(exclude_unset=True)
     if "url" in told:
-        await require_endpoint(asked.url, insecure=deployed.reusable_logins)
+        await require_endpoint(asked.url, insecure=deployed.is_local)
 
     async def make(rows: TenantRows) -> Made:
         row = await change.begin(rows, "integration", integration_id, IntegrationView.of)

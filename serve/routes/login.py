@@ -35,7 +35,7 @@ async def log_in(
 
     It is the session of the person the link was made for, or of the organization's supervisors.
     """
-    holder = await _holder(services, token, reusable=deployed.reusable_logins)
+    holder = await _holder(services, token, reusable=deployed.is_local)
     if holder is None:
         if "text/html" in request.headers.get("accept", ""):
             return FileResponse(STATIC / "login.html", status_code=401, headers={"Cache-Control": "no-store"})

@@ -1,5 +1,6 @@
-"""The dashboard's page, the page of invitations, and their files."""
+"""The dashboard's page, those of signing in and of invitations, and their files."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Response
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 from serve.browser_headers import content_security_policy
@@ -42,31 +43,44 @@ class _Assets(StaticFiles):
 
 
 def install(app: FastAPI, deployment: Deployment) -> None:
-    """Serve the dashboard at each of its addresses, the page of invitations, and their files below `/static`."""
-    invitation, headers = _invitation_page(deployment)
+    """Serve the dashboard at each of its addresses, the pages of signing in and of invitations, and all their files."""
+    told = {
+        "data-is-local": "yes" if deployment.is_local else "",
+        "data-takes-passwords": "yes" if deployment.auth_url else "",
+    }
 
     async def get_page() -> Response:
         page = BUILT / "index.html"
         if not page.exists():
             return HTMLResponse(_NOT_BUILT, HTTPStatus.SERVICE_UNAVAILABLE, _REVALIDATED)
-        return FileResponse(page, headers=_REVALIDATED)
+        return HTMLResponse(_telling(page.read_text(), told), headers=_REVALIDATED)
 
     for path in (*sorted(PAGE_PATHS), f"{CALL_PAGES}{{call_id:path}}"):
         app.get(path, include_in_schema=False)(get_page)
 
-    @app.get("/invitation", include_in_schema=False)
-    async def get_invitation_page() -> HTMLResponse:
-        return HTMLResponse(invitation, headers=headers)
+    for name in ("sign-in", "invitation"):
+        app.get(f"/{name}", include_in_schema=False)(_credentials_page(name, deployment))
 
     app.mount("/static/app/assets", _Assets(directory=BUILT / "assets", check_dir=False), name="assets")
     app.mount("/static", _Files(directory=STATIC, check_dir=False), name="static")
 
 
-def _invitation_page(deployment: Deployment) -> tuple[str, dict[str, str]]:
-    """The page, told where people sign in, and its headers: it alone may talk to that place."""
-    page = (STATIC / "invitation.html").read_text()
-    for name, value in (("data-auth-url", deployment.auth_url), ("data-auth-key", deployment.auth_key)):
-        page = page.replace(f'{name}=""', f'{name}="{escape(value)}"')
+def _credentials_page(name: str, deployment: Deployment) -> Callable[[], Awaitable[HTMLResponse]]:
+    """A page that takes a password, told where people sign in: such a page alone may talk to that place."""
+    told = {"data-auth-url": deployment.auth_url, "data-auth-key": deployment.auth_key}
+    page = _telling((STATIC / f"{name}.html").read_text(), told)
     parts = urlsplit(deployment.auth_url)
     origins = [f"{parts.scheme}://{parts.netloc}"] if deployment.auth_url else []
-    return page, {**_REVALIDATED, "Content-Security-Policy": content_security_policy(*origins)}
+    headers = {**_REVALIDATED, "Content-Security-Policy": content_security_policy(*origins)}
+
+    async def get_credentials_page() -> HTMLResponse:
+        return HTMLResponse(page, headers=headers)
+
+    return get_credentials_page
+
+
+def _telling(page: str, told: Mapping[str, str]) -> str:
+    """The page with what its attributes are to tell, which it holds empty."""
+    for name, value in told.items():
+        page = page.replace(f'{name}=""', f'{name}="{escape(value)}"')
+    return page

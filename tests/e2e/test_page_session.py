@@ -5,9 +5,9 @@ import re
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from playwright.async_api import Page, WebSocket, expect
+from playwright.async_api import BrowserContext, Page, Route, WebSocket, expect
 
-from tests.e2e.browsing import PATIENCE_MS, Shoot, faults, needs_chromium, told, until_live
+from tests.e2e.browsing import PATIENCE_MS, Shoot, faults, needs_chromium, picture, told, until_live
 from tests.e2e.fake_feed import FakeFeed, a_board_call
 from tests.e2e.product import PATIENCE_SECONDS
 from tests.running_stack import RunningStack
@@ -19,6 +19,40 @@ async def sign_in_here(page: Page, stack: RunningStack) -> None:
     await page.get_by_label("Sign-in link").fill(told(stack)["dashboard_login_url"])
     await page.get_by_role("button", name="Sign in").click()
     await until_live(page)
+
+
+async def test_whoever_is_not_signed_in_is_told_how_to(context: BrowserContext, stack: RunningStack) -> None:
+    page, home = await context.new_page(), f"{told(stack)['base_url']}/"
+    await page.goto("/")
+    card = page.locator("#sign-in")
+    await expect(card).to_contain_text("make up printed the link")
+    await picture(page, "not-signed-in")
+
+    async def elsewhere(route: Route) -> None:
+        """The page as a deployment serves it that is not on this machine."""
+        answer = await route.fetch()
+        await route.fulfill(response=answer, body=(await answer.text()).replace('data-is-local="yes"', ""))
+
+    await page.route(home, elsewhere)
+    await page.reload()
+    await expect(card).to_contain_text("ask an owner or admin of your organization to invite you")
+    await expect(card).not_to_contain_text("make up")
+    assert await faults(page) == []
+    await picture(page, "not-signed-in-elsewhere")
+    # To Chromium a page that a test answers is not of this machine, whose live feed it may not reach then.
+    await page.unroute(home, elsewhere)
+
+    owner = told(stack)["owner"]
+    await page.get_by_role("link", name="Sign in with your password").click()
+    await page.get_by_label("Email").fill(owner["email"])
+    await page.get_by_label("Password").fill("none of theirs")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Invalid", timeout=PATIENCE_MS)
+    await picture(page, "password")
+    await page.get_by_label("Password").fill(owner["password"])
+    await page.get_by_role("button", name="Sign in").click()
+    await until_live(page)
+    assert page.url == home
 
 
 async def test_a_session_that_ended_is_renewed_in_place(page: Page, stack: RunningStack, shot: Shoot) -> None:

@@ -8,7 +8,8 @@ import { Link } from "../shell/link.tsx";
 import { linkTo } from "../shell/router.ts";
 import type { Path } from "./path.ts";
 import { LOOKED_BACK_DAYS } from "./surroundings.ts";
-import { SignInAgain } from "../shell/sign-in-again.tsx";
+import { takesPasswords } from "../shell/deployment.ts";
+import { PASSWORD_PAGE, SignInAgain } from "../shell/sign-in-again.tsx";
 
 const CAUGHT_UP_MS = 6_000;
 const BEHIND_MS = 10_000;
@@ -62,7 +63,17 @@ function HowLive({ link, liveness, isExpired, refused }: Pick<BannersProps, "lin
   if (isExpired) {
     return (
       <div className="banner" data-kind="stale" role="alert" id="expired">
-        <p>Your session has ended: what is shown stands still. Sign in again here, or in another tab; the page goes on by itself, as it is.</p>
+        <p>
+          Your session has ended: what is shown stands still. Sign in again here, or{" "}
+          {takesPasswords() ? (
+            <a href={PASSWORD_PAGE} target="_blank" rel="noreferrer">
+              with your password
+            </a>
+          ) : (
+            "in another tab"
+          )}
+          ; the page goes on by itself, as it is.
+        </p>
         <SignInAgain />
       </div>
     );

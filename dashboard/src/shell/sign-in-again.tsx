@@ -3,6 +3,9 @@
 import { type ReactNode, useState } from "react";
 import { loadSession } from "../api/session.ts";
 
+/** The page that takes a password, and alone may talk to the place that checks it. */
+export const PASSWORD_PAGE = "/sign-in";
+
 const TIMEOUT_MS = 15_000;
 
 /** The token of a sign-in link, or the token itself; null of what is neither. */

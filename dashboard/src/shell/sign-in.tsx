@@ -1,7 +1,8 @@
 /** What is shown to whoever is not signed in. The page goes on by itself once they are: the session is asked for again. */
 
 import { type ReactNode, useEffect, useRef } from "react";
-import { SignInAgain } from "./sign-in-again.tsx";
+import { isLocal, takesPasswords } from "./deployment.ts";
+import { PASSWORD_PAGE, SignInAgain } from "./sign-in-again.tsx";
 
 /** `hasLeft`: somebody signed out here, and nothing of what they saw is left. */
 export function SignIn({ hasLeft = false }: { hasLeft?: boolean }): ReactNode {
@@ -16,10 +17,25 @@ export function SignIn({ hasLeft = false }: { hasLeft?: boolean }): ReactNode {
       <h1 ref={headingRef} tabIndex={-1}>
         {hasLeft ? "You have signed out" : "You are not signed in"}
       </h1>
-      <p>{hasLeft && "Your session has ended on the server, and nothing of what it showed is left on this page. "}
-        Sign in with the link that <code>make up</code> printed, or the one in your invitation. This page goes on by itself once you have.
-      </p>
+      {hasLeft && <p>Your session has ended on the server, and nothing of what it showed is left on this page.</p>}
+      {takesPasswords() && (
+        <p>
+          <a className="button primary" href={PASSWORD_PAGE}>
+            Sign in with your password
+          </a>
+        </p>
+      )}
       <SignInAgain />
+      <p className="note">
+        {isLocal() ? (
+          <>
+            <code>make up</code> printed the link, which works again and again.
+          </>
+        ) : (
+          "A link works once: whoever runs this service for you can make another. To become a member, ask an owner or admin of your organization to invite you."
+        )}{" "}
+        This page goes on by itself once you have signed in, in another tab too.
+      </p>
     </main>
   );
 }

@@ -1,4 +1,4 @@
-"""The page of an invitation's link: served to anybody, strict, and of what the link says nothing reaches a server."""
+"""The pages that take a password: for anybody, strict; of what an invitation's link says nothing reaches a server."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import pytest
 
 from serve.config import Settings
 from tests.integration.api.conftest import BASE_URL, Tenant
@@ -32,8 +33,18 @@ async def test_the_page_is_for_anybody_and_holds_nothing_inline(client: Client, 
     assert 'role="alert"' in page.text
 
 
-async def test_it_talks_to_us_and_to_where_people_sign_in_alone(client: Client, settings: Settings) -> None:
-    policy = (await client.get("/invitation")).headers["content-security-policy"]
+async def test_signing_in_is_for_anybody_and_holds_nothing_inline(client: Client, settings: Settings) -> None:
+    page = await client.get("/sign-in")
+    assert page.status_code == 200
+    assert f'data-auth-url="{settings.supabase_url}"' in page.text
+    assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page.text)
+    for link in re.findall(r'(?:href|src)="([^"]+)"', page.text):
+        assert (await client.get(link)).status_code == 200, link
+
+
+@pytest.mark.parametrize("path", ["/invitation", "/sign-in"])
+async def test_it_talks_to_us_and_to_where_people_sign_in_alone(client: Client, settings: Settings, path: str) -> None:
+    policy = (await client.get(path)).headers["content-security-policy"]
     assert f"connect-src 'self' {settings.supabase_url};" in policy
     assert "unsafe" not in policy
     assert "live.test" not in policy
@@ -53,10 +64,13 @@ async def test_an_invitation_comes_with_its_link(client: Client, tenant: Tenant)
     assert timedelta(days=6) < expires - datetime.now(UTC) < timedelta(days=8)
 
 
-def test_the_script_looks_for_what_the_page_has() -> None:
+@pytest.mark.parametrize("name", ["invitation", "sign-in"])
+def test_the_script_looks_for_what_the_page_has(name: str) -> None:
     static = Path("serve/static")
-    page, script = (static / "invitation.html").read_text(), (static / "invitation.js").read_text()
+    page, script = (static / f"{name}.html").read_text(), (static / f"{name}.js").read_text()
+    shared = (static / "accounts.js").read_text()
     listed = re.search(r"SECTIONS = \[([^\]]+)\]", script)
-    assert listed is not None
-    named = set(re.findall(r'byId\("([\w-]+)"\)', script)) | set(re.findall(r'"([\w-]+)"', listed[1]))
+    assert (listed is not None) is (name == "invitation")
+    sections = set(re.findall(r'"([\w-]+)"', listed[1])) if listed else set[str]()
+    named = set(re.findall(r'(?:byId|getElementById)\("([\w-]+)"\)', script + shared)) | sections
     assert named <= set(re.findall(r'id="([\w-]+)"', page))

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from serve.deployment import Deployment
 from serve.routes import page as page_module
 from tests.integration.api.conftest import Tenant
 
@@ -15,7 +17,8 @@ Client = httpx.AsyncClient
 async def test_the_page_is_what_was_built_and_holds_nothing_inline(client: Client) -> None:
     page = await client.get("/")
     assert page.status_code == 200
-    assert page.text == (page_module.BUILT / "index.html").read_text()
+    built = (page_module.BUILT / "index.html").read_text()
+    assert page.text == built.replace('data-takes-passwords=""', 'data-takes-passwords="yes"')
     assert page.headers["cache-control"] == "no-cache"
     assert "unsafe" not in page.headers["content-security-policy"]
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page.text)
@@ -26,6 +29,16 @@ async def test_the_page_is_what_was_built_and_holds_nothing_inline(client: Clien
         assert answer.status_code == 200, link
         kept = "immutable" in answer.headers["cache-control"]
         assert kept is ("/assets/" in link), "a name that holds its digest is kept, another asked about each time"
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+async def test_only_the_local_stack_tells_of_itself(*, is_local: bool) -> None:
+    app, told = FastAPI(), dict.fromkeys(("public_base_url", "live_url", "auth_url", "auth_key"), "")
+    page_module.install(app, Deployment(**told, is_local=is_local))
+    async with Client(transport=httpx.ASGITransport(app=app), base_url="http://page.test") as client:
+        page = (await client.get("/")).text
+    assert ('data-is-local="yes"' in page) is is_local
+    assert 'data-takes-passwords=""' in page
 
 
 async def test_each_of_its_addresses_leads_to_it_and_others_to_nothing(client: Client, tenant: Tenant) -> None:
