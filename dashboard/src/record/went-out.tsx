@@ -59,13 +59,15 @@ interface PartProps {
 function CallDeliveries({ call, organizationId, mayReplay }: PartProps & { mayReplay: boolean }): ReactNode {
   const now = useNow();
   const [openId, setOpenId] = useState<string | null>(null);
+  // What was asked for again goes out a moment later, and stands as it was until then.
+  const [asked, setAsked] = useState<{ id: string; attempts: number } | null>(null);
   const endpoints = useReading<{ integrations: Integration[] }>(organizationPath(organizationId, "integrations"), { limit: 200 });
   const names = new Map(valueOf(endpoints.reading)?.integrations.map((each) => [each.id, each.name]));
   const deliveries = useAboutCall<{ deliveries: Delivery[]; next_cursor: string | null }, Delivery>(
     organizationPath(organizationId, "deliveries"),
     call,
     (page) => page.deliveries,
-    (each) => each.status === "pending",
+    (each) => each.status === "pending" || (each.id === asked?.id && each.attempts === asked.attempts),
   );
   const endpointName = (id: string): string => names.get(id) ?? (endpoints.reading.status === "ready" ? "removed endpoint" : "…");
   return (
@@ -80,6 +82,10 @@ function CallDeliveries({ call, organizationId, mayReplay }: PartProps & { mayRe
               {list.map((each) => {
                 const { tone, words } = deliveryState(each, now);
                 const isOpen = each.id === openId;
+                const changed = (): void => {
+                  setAsked({ id: each.id, attempts: each.attempts });
+                  deliveries.reload();
+                };
                 return [
                   <tr key={each.id} data-delivery={each.id} data-open={isOpen}>
                     <Cell of="Event">{each.event}</Cell>
@@ -100,7 +106,7 @@ function CallDeliveries({ call, organizationId, mayReplay }: PartProps & { mayRe
                   isOpen && (
                     <tr key={`${each.id} open`} data-open>
                       <td colSpan={6}>
-                        <DeliveryAttempts {...{ organizationId, mayReplay }} id={each.id} version={`${each.status}:${each.attempts}`} changed={deliveries.reload} />
+                        <DeliveryAttempts {...{ organizationId, mayReplay, changed }} id={each.id} version={`${each.status}:${each.attempts}`} />
                       </td>
                     </tr>
                   ),
