@@ -72,7 +72,8 @@ async def test_every_route_but_the_open_ones_asks_for_a_credential(api: FastAPI,
 async def test_the_open_paths_are_the_agreed_ones() -> None:
     documents = {"/docs", "/openapi.json", "/asyncapi.json"}
     pages = {"/", "/calls", "/usage", "/integrations", "/truth", "/alarms", "/setup", "/people", "/audit", "/wallboard"}
-    assert {*pages, "/healthz", "/readyz", "/login", "/invitation", *documents} == OPEN_PATHS
+    credentials = {"/login", "/sign-in", "/invitation"}
+    assert {*pages, *credentials, "/healthz", "/readyz", *documents} == OPEN_PATHS
     assert set(OPEN_PREFIXES) == {"/static/", "/docs/", "/calls/"}
 
 
