@@ -62,6 +62,7 @@ from serve.routes import (
     usage,
     usage_entries,
     user,
+    watching,
 )
 from serve.services import OpenServices, open_services
 
@@ -129,6 +130,7 @@ def create_api(settings: Settings, services: OpenServices | None = None) -> Fast
         usage_entries,
         billing,
         live_tickets,
+        watching,
         slots,
         alarms,
         assistants,

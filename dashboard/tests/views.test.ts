@@ -10,7 +10,7 @@ import { nextSort, sortOf, sortText, WORST_FIRST } from "../src/calls/sorting.ts
 import { FIRST_VIEWS, openView, readViews, viewQuery, withView } from "../src/calls/views.ts";
 import { applied, type Board, EMPTY_BOARD } from "../src/live/board.ts";
 import type { BoardCall, LiveFrame, PresenceFrame } from "../src/live/protocol.ts";
-import { actingWords, actorsByCall, nameOf, watchingCount } from "../src/presence/words.ts";
+import { actingWords, actorsByCall, nameOf, namesOf, othersOf, watchersByCall, watchingCount } from "../src/presence/words.ts";
 import { chosenColumns, COLUMNS, columnsText } from "../src/table/columns.ts";
 import { readFileSync } from "node:fs";
 
@@ -82,10 +82,29 @@ test("people are named, keys and those without a name told apart, and more than 
   const named = [{ subject: "user:a", name: "Ada" }, { subject: "user:b", name: null }, { subject: "key:c", name: null }, { subject: me, name: null }, { subject: me, name: "Eve" }];
   expect(named.map((each) => nameOf(each, me))).toEqual(["Ada", "A colleague", "An API key", "You", "Eve (you)"]);
   const acting = ["whisper", "end"].map((action) => ({ subject: "user:a", name: "Ada", call_id: "c", action, at: "t" }));
-  const presence: PresenceFrame = { type: "presence", watching: [{ subject: "user:a", name: "Ada", since: "t", sockets: 1 }], more: 3, acting };
+  const presence: PresenceFrame = { type: "presence", watching: [{ subject: "user:a", name: "Ada", since: "t", sockets: 1, calls: ["c", "d"] }], more: 3, acting };
   expect(watchingCount(presence)).toBe(4);
   const newest = actorsByCall(presence).get("c");
   expect(newest && actingWords(newest, me)).toBe("Ada whispered");
+  expect(watchersByCall(presence).get("d")?.map((each) => each.subject)).toEqual(["user:a"]);
+});
+
+const watchedBoard = (...watching: unknown[]): Board => ({
+  ...boardOf({ call_id: "one" }, { call_id: "two" }, { call_id: "three" }),
+  presence: { type: "presence", watching, more: 0, acting: [] } as unknown as PresenceFrame,
+});
+
+test("calls are narrowed to those that somebody has open, and a hub of the release before tells of nobody", () => {
+  const ada = { subject: "user:a", name: "Ada", since: "t", sockets: 1, calls: ["one", "two"] };
+  const eve = { subject: "user:e", name: "Eve", since: "t", sockets: 1, calls: ["two"] };
+  const { calls: _, ...before } = ada;
+  const found = (query: string, shown: Board): string[] => rowsOf(shown, filtersOf(new URLSearchParams(query)), NOW, WORST_FIRST, "user:e").sorted.toSorted();
+  expect(found("watcher=me", watchedBoard(ada, eve))).toEqual(["two"]);
+  expect(found("watcher=user:a", watchedBoard(ada, eve))).toEqual(["one", "two"]);
+  expect(found("watcher=me", watchedBoard(before))).toEqual([]);
+  expect(found("", watchedBoard(before))).toEqual(["one", "three", "two"]);
+  const watchers = rowsOf(watchedBoard(ada, eve), filtersOf(new URLSearchParams()), NOW).byId.get("two")?.watchers ?? [];
+  expect(namesOf(othersOf(watchers, "user:e"), "user:e")).toBe("Ada");
 });
 
 test("an end that came before the one asked for says when and by whom", () => {

@@ -48,6 +48,7 @@ def presence_frame(present: Present, names: Mapping[str, str]) -> bytes:
                 "name": names.get(each.subject),
                 "since": iso(each.since),
                 "sockets": each.sockets,
+                "calls": present.looking.get(each.subject, ()),
             }
             for each in present.watching
         ],

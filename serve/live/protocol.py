@@ -372,6 +372,7 @@ class Watcher(Strict):
     name: str | None = Field(description="What the organization calls them; null for people who gave no name.")
     since: Timestamp
     sockets: int
+    calls: list[str] = Field(description="Which calls it has open, 8 at most, in the order of their ids.")
 
 
 class Actor(Strict):
@@ -387,7 +388,8 @@ class Actor(Strict):
 class PresenceFrame(Strict):
     """Who watches this board and who acts on its calls, whole: it takes the place of the one before.
 
-    Within a second at one hub, 2 s between hubs; what a hub that died told is gone after 8 s. It has no position.
+    Within a second at one hub, 2 s between hubs; what a hub that died told is gone after 8 s, the call that a page had
+    open half a minute after the page told of it last. It has no position.
     """
 
     type: Literal["presence"]

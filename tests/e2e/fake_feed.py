@@ -75,9 +75,13 @@ class FakeFeed:
         now = iso(datetime.now(UTC))
         self.send({"type": "heartbeat", "position": f"1-{self.n}", "time": now, "current": current})
 
-    def present(self, *names: str, acting: Iterable[dict[str, Any]] = ()) -> None:
+    def present(self, *names: str, acting: Iterable[dict[str, Any]] = (), **looking: list[str]) -> None:
+        """`looking` are the calls that some of the people have open."""
         now = iso(datetime.now(UTC))
-        watching = [{"subject": f"user:{name}", "name": name, "since": now, "sockets": 1} for name in names]
+        watching = [
+            {"subject": f"user:{name}", "name": name, "since": now, "sockets": 1, "calls": looking.get(name, [])}
+            for name in names
+        ]
         self.send({"type": "presence", "watching": watching, "more": 0, "acting": list(acting)})
 
     async def cut(self, code: int = 1012) -> None:

@@ -61,6 +61,12 @@ async def test_a_call_appears_speaks_is_tagged_and_shown_as_ended(board: Page, p
     await shot("a-tagged-call")
     await page.get_by_role("button", name="Remove the filter: tag call-back").click()
 
+    # That this page has the call open is told by HTTP, and heard of by all who watch.
+    await page.locator('[data-filter="watcher"]').select_option("me")
+    await expect(row).to_have_count(1, timeout=PATIENCE_MS)
+    assert "watcher=me" in page.url
+    await page.get_by_role("button", name="Remove the filter: watched by me").click()
+
     for message in lifecycle:
         product.post(body_of(call, message)).raise_for_status()
     await expect(page.locator("#call .pill")).to_have_text("ended", timeout=PATIENCE_MS)

@@ -14,6 +14,7 @@ import { openView } from "../calls/views.ts";
 import { saveFile } from "./save-file.ts";
 import { SlotsDialog } from "./slots-dialog.tsx";
 import { isFull } from "./slots.ts";
+import { useLooking } from "../presence/looking.ts";
 import { subjectOf } from "../presence/words.ts";
 import { chosenColumns, COLUMNS } from "../table/columns.ts";
 import { useKeptViews } from "../table/kept-views.ts";
@@ -44,13 +45,13 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const { now, liveness } = useClock(link, isExpired);
   const { params } = useRoute();
   const timeZone = useTimeZone();
+  const me = subjectOf(session.user);
   const filters = useMemo(() => filtersOf(params), [params]);
   const sort = useMemo(() => sortOf(params), [params]);
   const columns = useMemo(() => chosenColumns(params), [params]);
-  const rows = useMemo(() => rowsOf(board, filters, now, sort), [board, filters, now, sort]);
+  const rows = useMemo(() => rowsOf(board, filters, now, sort, me), [board, filters, now, sort, me]);
   const { order, setAttended, apply } = useFrozenOrder(rows, JSON.stringify([organization.organization_id, filters, sort]));
   const kept = useKeptViews(organization.organization_id);
-  const me = subjectOf(session.user);
   const newIds = useNewCalls(board, now);
   const isFirst = board.position === null;
   const isClosed = refused === "not-permitted";
@@ -70,6 +71,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const said = outcome?.of === organization.organization_id ? outcome : null;
   const openId = params.get("call");
   const openRow = openId === null ? undefined : rows.byId.get(openId);
+  useLooking(organization.organization_id, openRow === undefined ? null : openId);
   const isStale = liveness.state === "stale" || isExpired;
 
   const choose = (group: Group): void => setFilter("show", toggled(filters, group));

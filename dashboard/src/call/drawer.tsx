@@ -8,7 +8,7 @@ import { ageMs, callerOf, evidenceOf, lastedWords, lineOf, stateWords } from "..
 import { clock, dollars, NOTHING, ofMs, since, words } from "../calls/format.ts";
 import { alarmText, SEVERITIES } from "../calls/alarms.ts";
 import type { CallRow } from "../calls/rows.ts";
-import { actingWords } from "../presence/words.ts";
+import { actingWords, namesOf, othersOf } from "../presence/words.ts";
 import { Actions } from "./actions.tsx";
 import type { CallDetail, TimelineEntry } from "./detail.ts";
 import { linesOf } from "./lines.ts";
@@ -40,6 +40,7 @@ type Tab = (typeof TABS)[number];
 
 export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, close }: DrawerProps): ReactNode {
   const { call, incidents, actor } = row;
+  const others = othersOf(row.watchers, me);
   const [tab, setTab] = useState<Tab>("Transcript");
   // What somebody does to the call is in its history, and no new version of it.
   const version = `${call.version} ${actor?.at ?? ""}`;
@@ -69,6 +70,9 @@ export function Drawer({ row, organizationId, scopes, now, skewMs, me, isStale, 
           </p>
           <p className="note" id="call-evidence">
             Last evidence: {words(call.evidence_kind)} {since(call.evidence_at, now)} ago · {evidenceOf(call, now)}
+          </p>
+          <p className="note" id="also-watching" role="status">
+            {others.length > 0 && `Also watching: ${namesOf(others, me)}`}
           </p>
           {actor && (
             <p className="acting" id="acting">

@@ -1,4 +1,4 @@
-/** Which calls are looked at: what the address says, as a predicate and as chips. */
+/** Which calls are looked at: what the address says, as a predicate and as chips. Who watches a call, its row knows. */
 
 import type { BoardCall } from "../live/protocol.ts";
 import { tagsOf } from "../call/tags.ts";
@@ -16,13 +16,15 @@ export interface Filters {
   direction: string | null;
   number: string | null;
   tag: string | null;
+  /** `me`, or the subject of whoever has the call open. */
+  watcher: string | null;
   evidence: string | null;
   /** Seconds and more. */
   age: number | null;
   silence: number | null;
 }
 
-export const FILTER_NAMES = ["q", "show", "state", "assistant", "direction", "number", "tag", "evidence", "age", "silence"] as const;
+export const FILTER_NAMES = ["q", "show", "state", "assistant", "direction", "number", "tag", "watcher", "evidence", "age", "silence"] as const;
 export type FilterName = (typeof FILTER_NAMES)[number];
 
 export function filtersOf(params: URLSearchParams): Filters {
@@ -35,6 +37,7 @@ export function filtersOf(params: URLSearchParams): Filters {
     direction: params.get("direction"),
     number: params.get("number"),
     tag: params.get("tag"),
+    watcher: params.get("watcher"),
     evidence: params.get("evidence"),
     age: secondsOf(params.get("age")),
     silence: secondsOf(params.get("silence")),
@@ -58,6 +61,7 @@ export function chipsOf(filters: Filters): { name: FilterName; text: string }[] 
     ["direction", filters.direction],
     ["number", filters.number && `number ${filters.number}`],
     ["tag", filters.tag && `tag ${filters.tag}`],
+    ["watcher", filters.watcher && `watched by ${filters.watcher === "me" ? "me" : "one person"}`],
     ["evidence", filters.evidence],
     ["age", filters.age === null ? null : `older than ${filters.age} s`],
     ["silence", filters.silence === null ? null : `silent for ${filters.silence} s`],

@@ -1,8 +1,8 @@
 /** The board as the table shows it: which calls, in which order, each with its alarms. */
 
 import type { Board } from "../live/board.ts";
-import type { Actor, BoardCall, LiveIncident } from "../live/protocol.ts";
-import { actorsByCall } from "../presence/words.ts";
+import type { Actor, BoardCall, LiveIncident, Watcher } from "../live/protocol.ts";
+import { actorsByCall, watchersByCall } from "../presence/words.ts";
 import { incidentsByCall, SEVERITIES } from "./alarms.ts";
 import { ageMs } from "./facts.ts";
 import { type Filters, matches } from "./filters.ts";
@@ -14,6 +14,8 @@ export interface CallRow {
   incidents: readonly LiveIncident[];
   /** Who gave it a command within the last minute. */
   actor: Actor | null;
+  /** Who has it open, longest there first. */
+  watchers: readonly Watcher[];
 }
 
 export interface Rows {
@@ -27,20 +29,24 @@ export interface Rows {
 }
 
 const NO_INCIDENTS: readonly LiveIncident[] = [];
+const NOBODY: readonly Watcher[] = [];
 
-export function rowsOf(board: Board, filters: Filters, now: number, sort: Sort = WORST_FIRST): Rows {
+/** `me` is whom presence calls whoever looks. */
+export function rowsOf(board: Board, filters: Filters, now: number, sort: Sort = WORST_FIRST, me: string | null = null): Rows {
   const incidents = incidentsByCall(board);
   const actors = actorsByCall(board.presence);
+  const watchers = watchersByCall(board.presence);
   const byId = new Map<string, CallRow>();
   const shown: { id: string; value: number | string | null; rank: number; age: number }[] = [];
   const hidden = { calls: 0, critical: 0 };
   let total = 0;
   for (const call of board.calls.values()) {
-    const row = { call, incidents: incidents.get(call.call_id) ?? NO_INCIDENTS, actor: actors.get(call.call_id) ?? null };
+    const { call_id: id } = call;
+    const row = { call, incidents: incidents.get(id) ?? NO_INCIDENTS, actor: actors.get(id) ?? null, watchers: watchers.get(id) ?? NOBODY };
     byId.set(call.call_id, row);
     if (call.status === "ended") continue;
     total += 1;
-    if (matches(call, filters, now, row.incidents.length > 0)) {
+    if (isWatched(row, filters.watcher, me) && matches(call, filters, now, row.incidents.length > 0)) {
       const rank = rankOf(row);
       shown.push({ id: call.call_id, value: sortValue(call, sort.key, rank, now), rank, age: ageMs(call, now) });
     } else {
@@ -50,6 +56,13 @@ export function rowsOf(board: Board, filters: Filters, now: number, sort: Sort =
   }
   shown.sort((a, b) => compared(a.value, b.value, sort.isDescending) || b.rank - a.rank || b.age - a.age || (a.id < b.id ? -1 : 1));
   return { byId, sorted: shown.map((each) => each.id), total, hidden };
+}
+
+/** `me` and a subject by its name are watched by them. */
+function isWatched({ watchers }: CallRow, by: string | null, me: string | null): boolean {
+  if (by === null) return true;
+  const subject = by === "me" ? me : by;
+  return watchers.some((each) => each.subject === subject);
 }
 
 export function rankOf(row: CallRow): number {

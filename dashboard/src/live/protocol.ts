@@ -376,7 +376,7 @@ export interface OrganizationView {
 /** `<epoch>-<n>`, ordered as two numbers of 64 bits; within an epoch `n` has no holes. */
 export type Position = string;
 
-/** Who watches this board and who acts on its calls, whole: it takes the place of the one before. Within a second at one hub, 2 s between hubs; what a hub that died told is gone after 8 s. It has no position. */
+/** Who watches this board and who acts on its calls, whole: it takes the place of the one before. Within a second at one hub, 2 s between hubs; what a hub that died told is gone after 8 s, the call that a page had open half a minute after the page told of it last. It has no position. */
 export interface PresenceFrame {
   readonly type: "presence";
   /** Longest there first. */
@@ -502,4 +502,6 @@ export interface Watcher {
   readonly name: string | null;
   readonly since: string;
   readonly sockets: number;
+  /** Which calls it has open, 8 at most, in the order of their ids. */
+  readonly calls: ReadonlyArray<string>;
 }

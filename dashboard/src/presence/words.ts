@@ -36,5 +36,23 @@ export function actorsByCall(presence: PresenceFrame | null): ReadonlyMap<string
   return found;
 }
 
+/** Who has each call open, longest there first. A hub of the release before tells of nobody. */
+export function watchersByCall(presence: PresenceFrame | null): ReadonlyMap<string, readonly Watcher[]> {
+  const found = new Map<string, Watcher[]>();
+  for (const watcher of presence?.watching ?? []) {
+    for (const id of (watcher.calls as Watcher["calls"] | undefined) ?? []) {
+      const held = found.get(id);
+      if (held) held.push(watcher);
+      else found.set(id, [watcher]);
+    }
+  }
+  return found;
+}
+
+/** Those beside whoever looks. */
+export const othersOf = (watchers: readonly Watcher[], me: string | null): readonly Watcher[] => watchers.filter((each) => each.subject !== me);
+
+export const namesOf = (watchers: readonly Watcher[], me: string | null): string => watchers.map((each) => nameOf(each, me)).join(", ");
+
 /** How presence names whoever is signed in. */
 export const subjectOf = (user: { user_id: string } | null): string | null => (user === null ? null : `user:${user.user_id}`);

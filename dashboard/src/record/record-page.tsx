@@ -13,6 +13,7 @@ import { dayAndTime } from "../calls/days.ts";
 import { clock, words } from "../calls/format.ts";
 import { useLive } from "../live/store.ts";
 import { useTimeZone } from "../live/time-zone.ts";
+import { useLooking } from "../presence/looking.ts";
 import { Link } from "../shell/link.tsx";
 import { mayWatch } from "../shell/organization.ts";
 import type { PageProps } from "../shell/pages.ts";
@@ -30,6 +31,7 @@ export function RecordPage({ organization }: PageProps): ReactNode {
   // The board hears of each change of a call that it knows.
   const version = useLive().board.calls.get(callId)?.version;
   const record = useReading<CallRecord>(organizationPath(organization.organization_id, "calls", callId), {}, { version });
+  useLooking(organization.organization_id, record.reading.status === "ready" ? callId : null);
   return (
     <Shown of={record} what="the call" missing={<NoSuchCall organization={organization} callId={callId} />}>
       {(call) => <Record call={call} organization={organization} reload={record.reload} />}

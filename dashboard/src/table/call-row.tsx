@@ -7,7 +7,7 @@ import { SEVERITIES } from "../calls/alarms.ts";
 import { ageMs, callerOf, endedAt, type Evidence, evidenceOf, lineOf, silenceMs, SILENT_MS, speakerOf, stateWords } from "../calls/facts.ts";
 import { clock, dollars, NOTHING, ofMs, words } from "../calls/format.ts";
 import type { CallRow } from "../calls/rows.ts";
-import { actingWords } from "../presence/words.ts";
+import { actingWords, namesOf, othersOf } from "../presence/words.ts";
 import type { Column } from "./columns.ts";
 
 const EVIDENCE: Readonly<Record<Evidence, string>> = { confirmed: "●", quiet: "○", unconfirmed: "?" };
@@ -28,7 +28,8 @@ export interface CallRowProps {
 }
 
 export const CallRowView = memo(function CallRowView({ row, columns, me, index, top, second, isOpen, isActive, isNew, open }: CallRowProps): ReactNode {
-  const { call, incidents, actor } = row;
+  const { call, incidents, actor, watchers } = row;
+  const others = othersOf(watchers, me);
   const isEnded = call.status === "ended";
   const now = isEnded ? Date.parse(endedAt(call)) : second * 1000 + 999;
   const worst = incidents[0];
@@ -54,6 +55,12 @@ export const CallRowView = memo(function CallRowView({ row, columns, me, index, 
         <button type="button" className="link caller" tabIndex={isActive ? 0 : -1} data-open={call.call_id}>
           {callerOf(call)}
         </button>
+        {others.length > 0 && (
+          <span className="watched" title={`Has it open: ${namesOf(others, me)}`}>
+            <span aria-hidden="true">◉ {others.length}</span>
+            <span className="hidden">, {namesOf(others, me)} watching</span>
+          </span>
+        )}
         <span className="note">{actor ? <span className="acting">{actingWords(actor, me)}</span> : [call.direction, line && `${call.direction === "outbound" ? "from" : "to"} ${line}`].filter(Boolean).join(" ")}</span>
       </>
     ),
@@ -89,6 +96,7 @@ export const CallRowView = memo(function CallRowView({ row, columns, me, index, 
         {EVIDENCE[sure]} {sure}
       </>
     ),
+    watchers: watchers.length === 0 ? NOTHING : namesOf(watchers, me),
     tags: tagsOf(call).length === 0 ? NOTHING : <TagList tags={tagsOf(call)} />,
     campaign: call.campaign_id ?? NOTHING,
     id: call.call_id,

@@ -24,6 +24,7 @@ export const COLUMNS: readonly Column[] = [
 ];
 
 export const OPTIONAL: readonly Column[] = [
+  { key: "watchers", name: "Watching", width: "minmax(110px, 1fr)" },
   { key: "tags", name: "Tags", width: "minmax(110px, 1fr)" },
   { key: "campaign", name: "Campaign", width: "120px" },
   { key: "id", name: "Call id", width: "minmax(120px, 1fr)" },

@@ -83,6 +83,7 @@ function FilterChoices({ filters, rows }: { filters: Filters; rows: ReadonlyMap<
       <Choice name="assistant" label="Assistant" value={filters.assistant} options={assistants.map((each) => [each, each])} />
       <Choice name="direction" label="Direction" value={filters.direction} options={[["inbound", "inbound"], ["outbound", "outbound"]]} />
       {tagChoices.length > 0 && <Choice name="tag" label="Tag" value={filters.tag} options={tagChoices.map((each) => [each, each])} />}
+      <Choice name="watcher" label="Watched" value={filters.watcher} options={[["me", "by me"]]} />
       <Choice name="silence" label="Silence" value={filters.silence === null ? null : String(filters.silence)} options={SILENCES.map((each) => [each, `over ${each} s`])} />
       <Choice name="age" label="Age" value={filters.age === null ? null : String(filters.age)} options={AGES.map((each) => [each, `over ${Number(each) / 60} min`])} />
       <Choice name="evidence" label="Evidence" value={filters.evidence} options={["confirmed", "quiet", "unconfirmed"].map((each) => [each, each])} />

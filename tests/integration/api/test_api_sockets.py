@@ -1,6 +1,7 @@
 """The live hub with the credentials the API knows: who hears an organization, and that nobody else does."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -149,6 +150,41 @@ async def test_who_watches_is_shown_by_the_name_the_organization_knows_and_to_it
         foreign = (await frame(other, "presence"))["watching"]
         assert [(each["name"], each["subject"] in names) for each in foreign] == [("of the test", False)]
     assert await DisplayNames(pool).of(stranger.organization_id, names) == {}, "a name is its organization's"
+
+
+async def test_which_call_somebody_has_open_is_told_by_them_and_to_their_organization(  # noqa: PLR0917  # fixtures
+    hub: LiveHub,
+    client: httpx.AsyncClient,
+    pool: Pool,
+    tenant: Tenant,
+    stranger: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("serve.live.presence.TELL_SECONDS", 0.25)
+
+    async def until_open(socket: ClientConnection, calls: list[str]) -> None:
+        async with asyncio.timeout(10):
+            while [each["calls"] for each in (await frame(socket, "presence"))["watching"]] != [calls]:
+                pass
+
+    async with (
+        listen(hub, tenant.organization_id, tenant.credential) as socket,
+        listen(hub, stranger.organization_id, stranger.credential) as other,
+    ):
+        page = f"{tenant.path}/watching/page-one"
+        for call_id in ("call-1", "some/call"):
+            told = await client.put(page, json={"call_id": call_id}, headers=tenant.credential)
+            assert (told.status_code, told.content) == (204, b"")
+            await until_open(socket, [call_id])
+        await until_open(other, [])
+        assert (await client.delete(page, headers=stranger.credential)).status_code in {403, 404}
+        narrow = bearer(await add_key(pool, tenant, "wallboard:read"))
+        assert (await client.put(page, json={"call_id": "c"}, headers=narrow)).status_code == 403
+        for body in ({}, {"call_id": ""}, {"call_id": "c" * 201}, {"call_id": "a\0b"}, {"call_id": "\ud800"}):
+            refused = await client.put(page, content=json.dumps(body), headers=tenant.credential)
+            assert refused.status_code in {400, 422}, body
+        assert (await client.delete(page, headers=tenant.credential)).status_code == 204
+        await until_open(socket, [])
 
 
 async def test_no_credential_of_one_organization_hears_another(  # noqa: PLR0917  # fixtures

@@ -14,7 +14,16 @@ from actors.organization_actor import BoardSnapshot
 from actors.ports import UnavailableError
 from serve.live.hub import LiveHub
 from serve.live.presence import TELL_SECONDS
-from storage.live_presence import ACTS_KEPT, BELIEVED_SECONDS, WATCHERS_TOLD, Acting, LivePresence, Present, Watching
+from storage.live_presence import (
+    ACTS_KEPT,
+    BELIEVED_SECONDS,
+    CALLS_TOLD,
+    WATCHERS_TOLD,
+    Acting,
+    LivePresence,
+    Present,
+    Watching,
+)
 from tests.integration.live_owner import Credentials, Owner, frame, holder, listen, running_hub
 
 NAMES = {"key:one": "Desk", "key:two": "Night shift"}
@@ -137,6 +146,46 @@ async def test_who_acts_on_a_call_is_told_to_its_organization_alone(
             pass
         async with listen(hub, second.organization_id, key="second"):
             assert (await until_told(other, {"key:second": (None, 2)}))["acting"] == []
+
+
+async def test_which_calls_somebody_has_open_is_told_while_they_say_so_and_are_there(
+    hubs: tuple[LiveHub, LiveHub], owner: Owner, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.live_presence.LOOKING_SECONDS", 1)
+    place, book = owner.organization_id, LivePresence(redis_client)
+
+    async def until_open(socket: ClientConnection, wanted: Mapping[str, list[str]]) -> None:
+        async with asyncio.timeout(10):
+            while {each["subject"]: each["calls"] for each in (await frame(socket, "presence"))["watching"]} != wanted:
+                pass
+
+    async with listen(hubs[0], place, key="one") as first, listen(hubs[1], place, key="two") as second:
+        await until_told(first, {"key:one": ("Desk", 1), "key:two": ("Night shift", 1)})
+        # Nobody's page is shown without a socket, nor elsewhere than in its organization.
+        await book.look(place, "key:three", "page", "call-3")
+        await book.look(str(uuid.uuid4()), "key:one", "page", "theirs")
+        await book.look(place, "key:one", "page", "call-1")
+        await book.look(place, "key:one", "another-page", "call-0")
+        await book.look(place, "key:two", "page", "call-1")
+        for socket in (first, second):
+            await until_open(socket, {"key:one": ["call-0", "call-1"], "key:two": ["call-1"]})
+        await book.look(place, "key:one", "page", "call-2")
+        await book.look_away(place, "key:one", "another-page")
+        await until_open(first, {"key:one": ["call-2"], "key:two": ["call-1"]})
+        # What is said no more is believed no more, though its socket stays.
+        await until_open(first, {"key:one": [], "key:two": []})
+        assert not await redis_client.exists(f"org:{place}:looking")
+
+
+async def test_of_many_open_calls_some_are_told(redis_client: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.live_presence.PAGES_TOLD", CALLS_TOLD + 4)
+    place, book = str(uuid.uuid4()), LivePresence(redis_client)
+    for number in range(CALLS_TOLD + 6):
+        await book.look(place, "key:one", f"page-{number}", f"call\n{number:02}")
+    assert await redis_client.hlen(f"org:{place}:looking") == CALLS_TOLD + 4
+    await book.look(place, "key:one", "page-0", "call\n00")
+    present = (await book.exchange("hub", {place: []}, now=0))[place]
+    assert present.looking == {"key:one": [f"call\n{number:02}" for number in range(CALLS_TOLD)]}
 
 
 class _At:
