@@ -27,8 +27,9 @@ _WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _SIZES: Final = {"desk": (1440, 900), "phone": (390, 844)}
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """One for all tests, each with a context of its own: a start takes a second of the processor."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -39,11 +40,16 @@ async def browser() -> AsyncIterator[Browser]:
 async def context(stack: RunningStack, browser: Browser) -> AsyncIterator[BrowserContext]:
     """Pages of nobody in particular; ends with what the browser complained of."""
     complaints: list[str] = []
-    context = await browser.new_context(viewport={"width": 1440, "height": 900}, base_url=told(stack)["base_url"])
+    # What breathes is drawn sixty times a second, which says nothing and slows down what is tried.
+    context = await browser.new_context(
+        viewport={"width": 1440, "height": 900}, base_url=told(stack)["base_url"], reduced_motion="reduce"
+    )
     context.set_default_timeout(PATIENCE_MS)
     context.on("weberror", lambda fault: complaints.append(str(fault.error)))
     context.on("console", lambda said: complaints.append(said.text) if "Content Security Policy" in said.text else None)
     yield context
+    for each in browser.contexts:
+        await each.close()
     assert complaints == []
 
 

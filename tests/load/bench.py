@@ -1,12 +1,13 @@
 """The actors' figures beside their budgets: `python -m tests.load.bench [--json FILE]`; BENCH=short takes seconds.
 
-Every part runs on throwaway servers, several times where it is short; what is told is the median of the runs.
+Every part runs on throwaway servers in a database of its own, several times where it is short; what is told is the
+median of the runs.
 """
 
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from serve.simulator.load.figures import Figure, Latencies
 from tests.load.bench_admission import Asking
 from tests.load.bench_ray import kills, local_ray, weigh_actor_processes
 from tests.load.bench_shard import BusyShard, activations, weigh
-from tests.load.bench_world import World, running_world
+from tests.load.bench_world import World, running_servers
 from tests.load.telling import chosen, json_file, tell
 
 MIB = 2**20
@@ -63,14 +64,13 @@ SHORT = Size(
 
 
 async def measure(size: Size) -> list[Figure]:
-    """Every figure, part by part."""
-    return [
-        *await _in_world(memory, size),
-        *await _in_world(activation, size),
-        *await _in_world(throughput, size),
-        *await _in_world(admission, size),
-        *await _in_world(on_ray, size),
-    ]
+    """Every figure, part by part, each in databases of its own."""
+    figures: list[Figure] = []
+    async with running_servers() as servers:
+        for number, part in enumerate((memory, activation, throughput, admission, on_ray), start=1):
+            async with servers.world(number) as world:
+                figures += await part(world, size)
+    return figures
 
 
 async def memory(world: World, size: Size) -> list[Figure]:
@@ -154,11 +154,6 @@ async def on_ray(world: World, size: Size) -> list[Figure]:
         Figure(name="kill -9 of the shard to its next answer, median", unit="ms", value=median(seconds) * 1000),
         Figure(name="the longest", unit="ms", value=max(seconds) * 1000, budget=3000.0),
     ]
-
-
-async def _in_world(part: Callable[[World, Size], Awaitable[list[Figure]]], size: Size) -> list[Figure]:
-    async with running_world() as world:
-        return await part(world, size)
 
 
 def _medians(name: str, runs: Sequence[Latencies], budgets: dict[float, float]) -> list[Figure]:

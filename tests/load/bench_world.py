@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from actors.domain.commands import InboxRow
 from actors.domain.json_types import JSON
 from actors.domain.organization import recall
@@ -18,11 +20,11 @@ from actors.slots import slot_of
 from serve.config import Settings
 from serve.ports import open_ports
 from serve.stack.temporal_server import start_temporal
-from storage.embedded import start_postgres, start_valkey
+from storage.embedded import DATABASE, start_postgres, start_valkey
 from storage.inbox_rows import inbox_row
 from storage.journal import call_record
 from storage.migrate import migrate
-from storage.postgres import Pool, close_pool, open_pool
+from storage.postgres import Pool, open_pool
 from storage.times import moment
 
 FACTS: dict[str, JSON] = {
@@ -142,9 +144,38 @@ class World:
         return inbox_row(row)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """A PostgreSQL with a migrated database, a Valkey and a Temporal, as durable as production's."""
+
+    postgres_url: str
+    valkey_url: str
+    temporal_address: str
+    folder: Path
+
+    @asynccontextmanager
+    async def world(self, number: int) -> AsyncGenerator[World]:
+        """Databases that nobody used before, if the number (from 1) is new."""
+        settings = Settings.model_validate(
+            {
+                "database_url": f"{self.postgres_url.removesuffix(DATABASE)}world_{number}",
+                "redis_url": f"{self.valkey_url.removesuffix('0')}{number}",
+                "temporal_address": self.temporal_address,
+                "encryption_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+                "recordings_url": (self.folder / "recordings").as_uri(),
+                "embedded": True,
+            }
+        )
+        maintenance = await asyncpg.connect(self.postgres_url.removesuffix(DATABASE) + "postgres")
+        await maintenance.execute(f"create database world_{number} template {DATABASE}")
+        await maintenance.close()
+        async with await open_pool(settings.database_url, size=2, name="bench") as pool:
+            yield World(settings=settings, pool=pool)
+
+
 @asynccontextmanager
-async def running_world() -> AsyncGenerator[World]:
-    """Servers that are as durable as production's, in a folder that goes with them."""
+async def running_servers() -> AsyncGenerator[Servers]:
+    """Servers in a folder that goes with them."""
     folder = Path(tempfile.mkdtemp(prefix="call-supervisor-bench-"))
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
@@ -155,19 +186,9 @@ async def running_world() -> AsyncGenerator[World]:
         temporal = start_temporal(folder / "temporal", durable=False)
         stack.callback(temporal.stop)
         await migrate(postgres.url)
-        pool = await open_pool(postgres.url, size=2, name="bench")
-        stack.push_async_callback(close_pool, pool)
-        settings = Settings.model_validate(
-            {
-                "database_url": postgres.url,
-                "redis_url": valkey.url,
-                "temporal_address": temporal.address,
-                "encryption_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-                "recordings_url": (folder / "recordings").as_uri(),
-                "embedded": True,
-            }
+        yield Servers(
+            postgres_url=postgres.url, valkey_url=valkey.url, temporal_address=temporal.address, folder=folder
         )
-        yield World(settings=settings, pool=pool)
 
 
 def _past_row(number: int, call_id: str, at: int) -> InboxRow:
