@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { tagsAmong } from "../src/call/tags.ts";
 import { chipsOf, filtersOf, matches } from "../src/calls/filters.ts";
-import { evidenceOf, isStale, lastedWords, silenceMs } from "../src/calls/facts.ts";
+import { evidenceOf, isStale, lastedWords, silenceMs, wayWords } from "../src/calls/facts.ts";
 import { clock, percent, timeIn, timeOfDay } from "../src/calls/format.ts";
 import { hourOf, MINUTES } from "../src/calls/hour.ts";
 import { arranged } from "../src/calls/order.ts";
@@ -52,6 +52,11 @@ test("what a filter hides is counted, the critical ones apart", () => {
   const rows = rowsOf(board(calls, [incident("bad", "critical")]), filtersOf(new URLSearchParams("direction=inbound")), NOW);
   expect(rows.sorted).toEqual(["in"]);
   expect(rows.hidden).toEqual({ calls: 2, critical: 1 });
+});
+
+test("which way a call goes is told with our line, as far as it is known", () => {
+  const ways = [call("a", { to_number: "+15550300000" }), call("b", { direction: "outbound" }), call("c"), call("d", { direction: "web" }), call("e", { direction: null, to_number: "+1" }), call("f", { direction: null })];
+  expect(ways.map(wayWords)).toEqual(["in to +15550300000", "out from +15550100", "in", "web", "+1", ""]);
 });
 
 test("a tile's group holds the calls that the server counts in it", () => {

@@ -27,8 +27,8 @@ export function ago(time: string | null, now: number): string {
 export function dateTime(time: string | null, timeZone: string, now = Date.now()): string {
   if (time === null) return NOTHING;
   const at = Date.parse(time);
-  const year = (ms: number): string => new Date(ms).toLocaleDateString("en", { timeZone, year: "numeric" });
-  const day = new Date(at).toLocaleDateString([], { timeZone, day: "numeric", month: "short", ...(year(at) === year(now) ? {} : { year: "numeric" }) });
+  const year = (ms: number): string => new Date(ms).toLocaleDateString("en-GB", { timeZone, year: "numeric" });
+  const day = new Date(at).toLocaleDateString("en-GB", { timeZone, day: "numeric", month: "short", ...(year(at) === year(now) ? {} : { year: "numeric" }) });
   return `${day}, ${timeOfDay(at, timeZone)}`;
 }
 

@@ -28,7 +28,7 @@ import type { PageProps } from "../shell/pages.ts";
 import { linkTo, replaceParams, useRoute } from "../shell/router.ts";
 import { CallsTable } from "../table/calls-table.tsx";
 import { EndedTray } from "../table/ended-tray.tsx";
-import { FilterBar, setFilter } from "../table/filter-bar.tsx";
+import { clearFilters, FilterBar, setFilter } from "../table/filter-bar.tsx";
 import { useFrozenOrder } from "../table/frozen-order.ts";
 import { useNewCalls } from "../table/new-rows.ts";
 import { Banners, EmptyTable } from "./states.tsx";
@@ -193,6 +193,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
           ) : order.shown.length === 0 ? (
             <EmptyTable
               hidden={rows.hidden.calls}
+              clear={clearFilters}
               path={surroundings.path}
               heardAt={link.heardAt}
               localNow={now - link.skewMs}

@@ -113,6 +113,8 @@ function CaughtUp({ link }: { link: LiveLink }): ReactNode {
 
 export interface EmptyTableProps {
   hidden: number;
+  /** Takes away the filter that hides them. */
+  clear: () => void;
   path: Path;
   /** When the feed was last heard, on this machine's clock, and that clock's now. */
   heardAt: number | null;
@@ -123,9 +125,25 @@ export interface EmptyTableProps {
 }
 
 /** No call is there to be shown: because a filter hides them, because there is none, or because none ever came. */
-export function EmptyTable({ hidden, path, heardAt, localNow, mayCall, maySetUp }: EmptyTableProps): ReactNode {
+export function EmptyTable({ hidden, clear, path, heardAt, localNow, mayCall, maySetUp }: EmptyTableProps): ReactNode {
   const timeZone = useTimeZone();
-  if (hidden > 0) return <p className="empty">No call matches. {counted(hidden, "call")} {hidden === 1 ? "stands" : "stand"} behind the filter.</p>;
+  if (hidden > 0) {
+    return (
+      <div className="empty">
+        <p>
+          <strong>No call matches.</strong>
+        </p>
+        <p>
+          {counted(hidden, "call")} {hidden === 1 ? "stands" : "stand"} behind the filter.
+        </p>
+        <p>
+          <button type="button" onClick={clear}>
+            Show all calls
+          </button>
+        </p>
+      </div>
+    );
+  }
   if (path.proof === "unproven") {
     return (
       <div className="empty" id="empty" data-proof="unproven">

@@ -3,6 +3,7 @@
 import type { ReactNode } from "react";
 import type { Group } from "../calls/filters.ts";
 import { Formula } from "../shell/formula.tsx";
+import { useNarrow } from "../shell/narrow.ts";
 import { Sparkline } from "./sparkline.tsx";
 import type { Tile } from "./tiles.ts";
 
@@ -17,6 +18,14 @@ export interface TileStripProps {
 }
 
 export function TileStrip({ tiles, figures, chosen, choose, openSlots }: TileStripProps): ReactNode {
+  const isNarrow = useNarrow();
+  const more = (
+    <ul className="small-figures">
+      {figures.map((tile) => (
+        <SmallFigure key={tile.key} tile={tile} />
+      ))}
+    </ul>
+  );
   return (
     <section className="figures" aria-label="Figures">
       <ul className="tiles">
@@ -24,11 +33,14 @@ export function TileStrip({ tiles, figures, chosen, choose, openSlots }: TileStr
           <TileView key={tile.key} tile={tile} isChosen={tile.group !== null && tile.group === chosen} choose={choose} openSlots={openSlots} />
         ))}
       </ul>
-      <ul className="small-figures">
-        {figures.map((tile) => (
-          <SmallFigure key={tile.key} tile={tile} />
-        ))}
-      </ul>
+      {isNarrow ? (
+        <details className="more-figures">
+          <summary>More figures of today</summary>
+          {more}
+        </details>
+      ) : (
+        more
+      )}
     </section>
   );
 }

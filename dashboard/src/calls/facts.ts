@@ -51,6 +51,14 @@ export function lineOf(call: BoardCall): string | null {
   return call.direction === "outbound" ? call.from_number : call.to_number;
 }
 
+/** Which way a call goes and over which of our lines, as briefly as a row tells it: `in to +15550300000`. */
+export function wayWords(call: BoardCall): string {
+  const line = lineOf(call);
+  if (call.direction === "outbound") return line === null ? "out" : `out from ${line}`;
+  if (call.direction === "inbound") return line === null ? "in" : `in to ${line}`;
+  return [call.direction, line].filter(Boolean).join(" ");
+}
+
 /** How long a call lasted that is over. One whose answer or end was never told lasted nobody knows how long: not 0:00. */
 export function lastedWords({ duration_seconds }: { readonly duration_seconds: number | null }): string {
   return duration_seconds === null ? "length not known" : `lasted ${clock(duration_seconds * 1000)}`;

@@ -58,7 +58,13 @@ function Row({ call, said, timeZone }: { call: PastCall; said: readonly SaidPart
         </td>
         <td className="p-assistant">{call.assistant_name ?? NOTHING}</td>
         <td className="p-ended">
-          <span>{call.status === "ended" ? words(call.ended_reason ?? "reason not told") : words(call.status)}</span>
+          {call.status === "ended" ? (
+            <span>{words(call.ended_reason ?? "reason not told")}</span>
+          ) : (
+            <span className="pill" data-status={call.status}>
+              {words(call.status)}
+            </span>
+          )}
           <span className="note">{[call.ended_class && words(call.ended_class), blame].filter(Boolean).join(" · ")}</span>
         </td>
         <td className="number p-lasted">{call.duration_seconds !== null ? clock(call.duration_seconds * 1000) : call.status === "ended" ? <span className="note">not known</span> : NOTHING}</td>

@@ -63,7 +63,7 @@ export function Deliveries({ organizationId, endpoints, deliveries, params, mayR
         {(list) =>
           list.length === 0 ? (
             isFiltered ? (
-              <Empty title="No delivery matches the filter." />
+              <Empty title="No delivery matches the filter.">Choose another endpoint or state above.</Empty>
             ) : (
               <Empty title="Nothing was delivered in the last 7 days.">A delivery is made when an event happens that an endpoint is told of.</Empty>
             )

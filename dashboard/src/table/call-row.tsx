@@ -4,7 +4,7 @@ import { memo, type ReactNode } from "react";
 import { TagList } from "../call/tag-list.tsx";
 import { tagsOf } from "../call/tags.ts";
 import { SEVERITIES } from "../calls/alarms.ts";
-import { ageMs, callerOf, endedAt, type Evidence, evidenceOf, lineOf, silenceMs, SILENT_MS, speakerOf, stateWords } from "../calls/facts.ts";
+import { ageMs, callerOf, endedAt, type Evidence, evidenceOf, silenceMs, SILENT_MS, speakerOf, stateWords, wayWords } from "../calls/facts.ts";
 import { clock, dollars, NOTHING, ofMs, words } from "../calls/format.ts";
 import type { CallRow } from "../calls/rows.ts";
 import { actingWords, namesOf, othersOf } from "../presence/words.ts";
@@ -36,7 +36,6 @@ export const CallRowView = memo(function CallRowView({ row, columns, me, index, 
   const silence = silenceMs(call, now);
   const said = call.utterances.at(-1);
   const sure = evidenceOf(call, now);
-  const line = lineOf(call);
   const cells: Readonly<Record<string, ReactNode>> = {
     state: (
       <>
@@ -61,10 +60,10 @@ export const CallRowView = memo(function CallRowView({ row, columns, me, index, 
             <span className="hidden">, {namesOf(others, me)} watching</span>
           </span>
         )}
-        <span className="note">{actor ? <span className="acting">{actingWords(actor, me)}</span> : [call.direction, line && `${call.direction === "outbound" ? "from" : "to"} ${line}`].filter(Boolean).join(" ")}</span>
+        <span className="note">{actor ? <span className="acting">{actingWords(actor, me)}</span> : wayWords(call)}</span>
       </>
     ),
-    assistant: call.assistant_name ?? NOTHING,
+    assistant: <span className="two-lines">{call.assistant_name ?? NOTHING}</span>,
     age: clock(ageMs(call, now)),
     silence: (
       <>

@@ -11,16 +11,16 @@ export interface Column {
 }
 
 export const COLUMNS: readonly Column[] = [
-  { key: "state", name: "State", sort: "state", width: "164px" },
-  { key: "caller", name: "Caller", sort: "caller", width: "minmax(140px, 1.2fr)" },
-  { key: "assistant", name: "Assistant", sort: "assistant", width: "minmax(90px, 0.8fr)" },
-  { key: "age", name: "Age", isNumber: true, sort: "age", width: "66px" },
-  { key: "silence", name: "Silence", isNumber: true, sort: "silence", width: "108px" },
-  { key: "said", name: "Last said", width: "minmax(160px, 2.6fr)" },
+  { key: "state", name: "State", sort: "state", width: "150px" },
+  { key: "caller", name: "Caller", sort: "caller", width: "minmax(150px, 1.2fr)" },
+  { key: "assistant", name: "Assistant", sort: "assistant", width: "minmax(110px, 1fr)" },
+  { key: "age", name: "Age", isNumber: true, sort: "age", width: "62px" },
+  { key: "silence", name: "Silence", isNumber: true, sort: "silence", width: "100px" },
+  { key: "said", name: "Last said", width: "minmax(180px, 2.4fr)" },
   { key: "latency", name: "Latency p95", isNumber: true, sort: "latency", width: "92px" },
   { key: "tools", name: "Tools", isNumber: true, sort: "tools", width: "92px" },
   { key: "cost", name: "Cost", isNumber: true, sort: "cost", width: "74px" },
-  { key: "evidence", name: "Evidence", sort: "evidence", width: "124px" },
+  { key: "evidence", name: "Evidence", sort: "evidence", width: "118px" },
 ];
 
 export const OPTIONAL: readonly Column[] = [

@@ -28,6 +28,9 @@ export function setFilter(name: FilterName, value: string | null): void {
   replaceParams((params) => (value ? params.set(name, value) : params.delete(name)));
 }
 
+/** Shows every call again. */
+export const clearFilters = (): void => replaceParams((params) => FILTER_NAMES.forEach((name) => params.delete(name)));
+
 export function FilterBar({ filters, rows, changes, isFirst, apply, kept, columns, save }: FilterBarProps): ReactNode {
   const chips = chipsOf(filters);
   const { calls: hidden, critical } = rows.hidden;
@@ -48,7 +51,7 @@ export function FilterBar({ filters, rows, changes, isFirst, apply, kept, column
         </button>
       ))}
       {chips.length > 1 && (
-        <button type="button" className="link" onClick={() => replaceParams((params) => FILTER_NAMES.forEach((name) => params.delete(name)))}>
+        <button type="button" className="link" onClick={clearFilters}>
           Clear all
         </button>
       )}

@@ -46,7 +46,7 @@ function Search({ callId, openCall }: Pick<ArrivalsProps, "callId" | "openCall">
 function Timeline({ organizationId, callId }: { organizationId: string; callId: string }): ReactNode {
   const call = useReading<{ timeline: TimelineEntry[] }>(organizationPath(organizationId, "calls", callId));
   return (
-    <Shown of={call} what="the call" missing={<Empty title="There is no such call." />}>
+    <Shown of={call} what="the call" missing={<Empty title="There is no such call.">Copy the whole of its id, as VAPI or the history tells it.</Empty>}>
       {({ timeline }) => (
         <Records caption={`What arrived of ${callId}`} columns={["What", "From", "Occurred", "Received", "Lag", "Times"]}>
           {timeline.map((each, at) => (

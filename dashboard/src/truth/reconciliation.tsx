@@ -3,7 +3,7 @@
 import type { ReactNode } from "react";
 import type { Paged } from "../api/pages.ts";
 import { At, CallLink, Cell, Moment, More, Part, Records, State } from "../admin/parts.tsx";
-import type { Read } from "../api/reading.ts";
+import { type Read, valueOf } from "../api/reading.ts";
 import { Empty, Shown } from "../shell/states.tsx";
 import { counted, words } from "../calls/format.ts";
 import type { Reconciliations, Repair } from "./api.ts";
@@ -17,6 +17,7 @@ export interface ReconciliationProps {
 }
 
 export function ReconciliationPart({ told, repairs, now, openCall }: ReconciliationProps): ReactNode {
+  const isReconciled = (valueOf(told.reading)?.state ?? null) !== null;
   return (
     <Part id="reconciliation" title="Reconciliation" lead="Every five minutes the calls that the provider changed are compared with what webhooks told. What differs enters as a webhook would have, and is listed here for 7 days.">
       <Shown of={told} what="the reconciliation">
@@ -38,7 +39,8 @@ export function ReconciliationPart({ told, repairs, now, openCall }: Reconciliat
       <Shown of={repairs} what="what was fetched">
         {(list) =>
           list.length === 0 ? (
-            <Empty title="Nothing had to be fetched in 7 days.">Webhooks brought everything that the provider knows of.</Empty>
+            // Before the first comparison nothing is known of what is missing.
+            isReconciled && <Empty title="Nothing had to be fetched in 7 days.">Webhooks brought everything that the provider knows of.</Empty>
           ) : (
             <Records caption="What was fetched" columns={["Fetched", "Call", "What was missing", "Occurred", "After", ""]}>
               {list.map((each) => (
@@ -77,7 +79,7 @@ function Standing({ of, now }: { of: Reconciliations["state"]; now: number }): R
   if (of === null) {
     return (
       <p>
-        <State tone="off">Never reconciled yet.</State> <span className="note">It begins once VAPI&apos;s key is set.</span>
+        <State tone="off">Never reconciled yet.</State> <span className="note">The first comparison comes within five minutes of VAPI&apos;s key being set.</span>
       </p>
     );
   }

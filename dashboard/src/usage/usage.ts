@@ -57,9 +57,9 @@ export interface Periods {
 export type MinutesPolicy = "notify" | "block-outbound" | "block";
 
 export const POLICIES: Readonly<Record<MinutesPolicy, string>> = {
-  notify: "notify: refuse nothing",
-  "block-outbound": "stop outbound: refuse new outbound calls",
-  block: "stop all: refuse new calls",
+  notify: "only notify",
+  "block-outbound": "refuse new outbound calls",
+  block: "refuse every new call",
 };
 
 export function money(micros: number | null, currency: string | null): string {
