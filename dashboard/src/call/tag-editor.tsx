@@ -1,8 +1,10 @@
 /** A call's tags, to be set and taken away: `T` goes to where one is typed. */
 
 import { type ReactNode, useRef, useState } from "react";
+import { useChange } from "../api/change.ts";
 import { useLive } from "../live/store.ts";
 import { useKeys } from "../shell/keys.ts";
+import { Fault } from "../shell/states.tsx";
 import { LONGEST_TAG, setTag, tagsAmong } from "./tags.ts";
 
 export interface TagEditorProps {
@@ -17,8 +19,7 @@ export interface TagEditorProps {
 export function TagEditor({ organizationId, callId, tags, mayWrite, changed }: TagEditorProps): ReactNode {
   const { board } = useLive();
   const [text, setText] = useState("");
-  const [fault, setFault] = useState<string | null>(null);
-  const [isSending, setIsSending] = useState(false);
+  const change = useChange();
   const [suggested, setSuggested] = useState<readonly string[]>([]);
   /** What the API answered, until whoever shows the call has heard of it, too. */
   const [answer, setAnswer] = useState<{ over: string; tags: readonly string[] } | null>(null);
@@ -26,18 +27,10 @@ export function TagEditor({ organizationId, callId, tags, mayWrite, changed }: T
   const told = JSON.stringify([callId, tags]);
   const shown = answer?.over === told ? answer.tags : tags;
   const send = async (tag: string, isSet: boolean): Promise<void> => {
-    setIsSending(true);
-    setFault(null);
-    try {
-      setAnswer({ over: told, tags: await setTag(organizationId, callId, tag, isSet) });
-      if (isSet) setText("");
-      changed?.();
-    } catch (error) {
-      setFault(error instanceof Error ? error.message : String(error));
-    } finally {
-      setIsSending(false);
-      inputRef.current?.focus();
-    }
+    const isDone = await change.run([tag, isSet], async () => setAnswer({ over: told, tags: await setTag(organizationId, callId, tag, isSet) }));
+    if (isDone && isSet) setText("");
+    if (isDone) changed?.();
+    inputRef.current?.focus();
   };
   useKeys({ t: mayWrite ? () => inputRef.current?.focus() : undefined });
   if (!mayWrite && shown.length === 0) return null;
@@ -48,7 +41,7 @@ export function TagEditor({ organizationId, callId, tags, mayWrite, changed }: T
           <li key={tag} className="tag">
             {tag}
             {mayWrite && (
-              <button type="button" className="quiet" aria-label={`Take away the tag ${tag}`} disabled={isSending} onClick={() => void send(tag, false)}>
+              <button type="button" className="quiet" aria-label={`Take away the tag ${tag}`} disabled={change.isBusy} onClick={() => void send(tag, false)}>
                 ×
               </button>
             )}
@@ -59,7 +52,7 @@ export function TagEditor({ organizationId, callId, tags, mayWrite, changed }: T
         <form
           onSubmit={(event) => {
             event.preventDefault();
-            if (text.trim() && !isSending) void send(text.trim(), true);
+            if (text.trim() && !change.isBusy) void send(text.trim(), true);
           }}
         >
           <input
@@ -92,17 +85,13 @@ export function TagEditor({ organizationId, callId, tags, mayWrite, changed }: T
               ))}
           </datalist>
           {text.trim() && (
-            <button type="submit" disabled={isSending}>
+            <button type="submit" disabled={change.isBusy}>
               Add
             </button>
           )}
         </form>
       )}
-      {fault && (
-        <p className="fault" role="alert">
-          {fault}
-        </p>
-      )}
+      <Fault of={change} />
     </div>
   );
 }
