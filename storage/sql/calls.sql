@@ -146,11 +146,20 @@ where organization_id = $1
         select from incidents
         where incidents.organization_id = $1 and incidents.call_id = calls.provider_call_id
     ))
-    -- Gathered once, by the index of tags: with each call asked for in turn, all of the range would be gone through.
+    -- Gathered once, by the index of tags: with each call asked for in turn, all of the range would be gone through. Where
+    -- nothing else narrows, the page is of the first of them, those that are archived with the rest.
     and ($19::text is null or id = any (array(
         select tagged.call_id from call_tags as tagged
         where tagged.organization_id = $1 and tagged.tag = $19
             and tagged.call_created_at >= $2 and tagged.call_created_at <= $3
+            and (tagged.call_created_at, tagged.call_id) < ($3, $4::uuid)
+        order by tagged.call_created_at desc, tagged.call_id desc
+        limit case
+            when num_nonnulls(
+                $6::text, $7::text, $8::text, $9::text, $10::text, $11::text, $12::text, $13::bigint, $14::bigint,
+                $15::text, $16::boolean, $17::boolean, $20::uuid[]
+            ) = 0 then $5::bigint
+        end
     )))
     and ($20::uuid[] is null or id = any ($20))
 order by created_at desc, id desc

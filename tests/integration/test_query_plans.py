@@ -150,6 +150,12 @@ async def test_calls_with_a_tag_are_found_by_the_index_of_tags(connection: Conne
     assert re.search(r"calls_2031_03_pkey", told), told
     assert "idx_org_date" not in told
     assert "created_at_id_idx" not in told
+    # Of a tag that many have, no more than a page is looked up.
+    narrowed = CallFilter(tag="often").columns
+    told = await plan(connection, statement("calls_page"), UUID(OWN), MONTHS[1], until, LAST, 20, *narrowed, None)
+    assert re.search(
+        r"using idx_call_tags_found on public\.call_tags tagged\w* \(actual rows=20(\.00)? loops=1\)", told
+    ), told
 
 
 async def test_one_call_is_read_from_its_own_month(connection: Connection) -> None:
