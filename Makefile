@@ -23,12 +23,12 @@ down: environment ## stop what `make up` started, or what a killed one left
 status: environment ## show the parts of the running stack
 	@exec $(BIN)/call-supervisor status $(ARGS)
 
-test: setup ## run all tests, two at once (see tests/collection.py); ARGS="tests/unit -k calls" selects some, one by one
+test: setup ## run all tests, three at once (see tests/collection.py); ARGS="tests/unit -k calls" selects some, one by one
 ifdef ARGS
 	@exec $(BIN)/python -m pytest $(ARGS)
 else
 	@$(PAGE) test
-	@exec $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 endif
 
 check: setup ## lint, format, types, import directions, migrations, the page's lint and types

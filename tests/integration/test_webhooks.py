@@ -247,11 +247,13 @@ async def test_a_body_found_too_large_is_refused_before_its_end(door: Door) -> N
 async def _raw_post(
     door: Door, organization_id: str, *, headers: list[tuple[bytes, bytes]], chunks: list[bytes]
 ) -> int:
-    """Speak ASGI itself: asking for more than `chunks` fails."""
+    """Speak ASGI itself: asking for more than `chunks` fails, until it is answered."""
     waiting = iter(chunks)
     sent: list[MutableMapping[str, Any]] = []
 
     async def receive() -> MutableMapping[str, Any]:
+        if sent:
+            return {"type": "http.disconnect"}
         return {"type": "http.request", "body": next(waiting), "more_body": True}
 
     async def send(event: MutableMapping[str, Any]) -> None:
