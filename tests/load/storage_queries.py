@@ -69,6 +69,7 @@ QUERIES: Final[Mapping[str, Arguments]] = {
         *(_WORDS, sample.now - timedelta(days=93), sample.now, sample.now, _FIRST_ID, 51),
     ),
     "calls_highlighted: a page": lambda sample: (_WORDS, [sample.call_id] * 50, [sample.created_at] * 50),
+    "calls_tagged": lambda sample: (*_day(sample), "vip"),
     "tags_of_calls: a page": lambda sample: ([sample.call_id] * 50,),
     "notes_on_call": _place,
     "actions_of_call": _place,
