@@ -20,7 +20,7 @@ def until_it_holds(connection: socket.socket, held: bytes, ending: bytes) -> byt
     return held
 
 
-@pytest.mark.parametrize("path", ["/webhooks/vapi/{}", "/api/v1/organizations/{}/assistants", "/webhooks/nobody"])
+@pytest.mark.parametrize("path", ["/webhooks/vapi/{}", "/v1/organizations/{}/assistants", "/webhooks/nobody"])
 def test_the_answer_comes_at_once_and_the_connection_lasts_for_the_rest(product: Product, path: str) -> None:
     address = urlsplit(product.base_url)
     head = "\r\n".join(
