@@ -5,13 +5,15 @@ import { type CSSProperties, type ReactNode, useEffect, useRef } from "react";
 import type { Arranged } from "../calls/order.ts";
 import type { CallRow } from "../calls/rows.ts";
 import { useNarrow } from "../shell/narrow.ts";
+import { useRem } from "../shell/rem.ts";
 import { CallRowView } from "./call-row.tsx";
 import { nextSort, type Sort, sortText } from "../calls/sorting.ts";
 import { replaceParams } from "../shell/router.ts";
 import type { Column } from "./columns.ts";
 
-const ROW_HEIGHT = 52;
-const CARD_HEIGHT = 118;
+/** As in table.css. */
+const ROW_REM = 3.25;
+const CARD_REM = 7.375;
 
 export interface CallsTableProps {
   arranged: Arranged;
@@ -33,7 +35,7 @@ export interface CallsTableProps {
 export function CallsTable({ arranged, byId, columns, isChosen, sort, me, now, openId, activeId, newIds, open, setAttended }: CallsTableProps): ReactNode {
   const scrollRef = useRef<HTMLDivElement>(null);
   const isNarrow = useNarrow();
-  const height = isNarrow ? CARD_HEIGHT : ROW_HEIGHT;
+  const height = useRem() * (isNarrow ? CARD_REM : ROW_REM);
   const { shown } = arranged;
   const virtualizer = useVirtualizer({
     count: shown.length,

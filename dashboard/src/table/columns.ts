@@ -11,23 +11,23 @@ export interface Column {
 }
 
 export const COLUMNS: readonly Column[] = [
-  { key: "state", name: "State", sort: "state", width: "150px" },
-  { key: "caller", name: "Caller", sort: "caller", width: "minmax(150px, 1.2fr)" },
-  { key: "assistant", name: "Assistant", sort: "assistant", width: "minmax(110px, 1fr)" },
-  { key: "age", name: "Age", isNumber: true, sort: "age", width: "62px" },
-  { key: "silence", name: "Silence", isNumber: true, sort: "silence", width: "100px" },
-  { key: "said", name: "Last said", width: "minmax(180px, 2.4fr)" },
-  { key: "latency", name: "Latency p95", isNumber: true, sort: "latency", width: "92px" },
-  { key: "tools", name: "Tools", isNumber: true, sort: "tools", width: "92px" },
-  { key: "cost", name: "Cost", isNumber: true, sort: "cost", width: "74px" },
-  { key: "evidence", name: "Evidence", sort: "evidence", width: "118px" },
+  { key: "state", name: "State", sort: "state", width: "9.375rem" },
+  { key: "caller", name: "Caller", sort: "caller", width: "minmax(9.375rem, 1.2fr)" },
+  { key: "assistant", name: "Assistant", sort: "assistant", width: "minmax(6.875rem, 1fr)" },
+  { key: "age", name: "Age", isNumber: true, sort: "age", width: "3.875rem" },
+  { key: "silence", name: "Silence", isNumber: true, sort: "silence", width: "6.25rem" },
+  { key: "said", name: "Last said", width: "minmax(11.25rem, 2.4fr)" },
+  { key: "latency", name: "Latency p95", isNumber: true, sort: "latency", width: "5.75rem" },
+  { key: "tools", name: "Tools", isNumber: true, sort: "tools", width: "5.75rem" },
+  { key: "cost", name: "Cost", isNumber: true, sort: "cost", width: "4.625rem" },
+  { key: "evidence", name: "Evidence", sort: "evidence", width: "7.375rem" },
 ];
 
 export const OPTIONAL: readonly Column[] = [
-  { key: "watchers", name: "Watching", width: "minmax(110px, 1fr)" },
-  { key: "tags", name: "Tags", width: "minmax(110px, 1fr)" },
-  { key: "campaign", name: "Campaign", width: "120px" },
-  { key: "id", name: "Call id", width: "minmax(120px, 1fr)" },
+  { key: "watchers", name: "Watching", width: "minmax(6.875rem, 1fr)" },
+  { key: "tags", name: "Tags", width: "minmax(6.875rem, 1fr)" },
+  { key: "campaign", name: "Campaign", width: "7.5rem" },
+  { key: "id", name: "Call id", width: "minmax(7.5rem, 1fr)" },
 ];
 
 const ALL = [...COLUMNS, ...OPTIONAL];
