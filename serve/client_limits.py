@@ -47,6 +47,7 @@ class ClientLimits:
         self._replicas = replicas
         self._monotonic = monotonic
         self._alone: OrderedDict[tuple[str, str], Bucket] = OrderedDict()
+        self._is_alone = False
 
     async def check(self, request: Request, endpoint: str) -> None:
         """Count one request. Raises RateLimitedError when its address has had too many."""
@@ -54,8 +55,11 @@ class ClientLimits:
         rate = LIMITS[endpoint]
         try:
             wait = await self._take_shared(address, endpoint, rate)
+            self._is_alone = False
         except StorageUnavailableError as away:
-            log.warning("limits without redis", endpoint=endpoint, reason=str(away))
+            if not self._is_alone:
+                log.warning("limits without redis", endpoint=endpoint, reason=str(away))
+            self._is_alone = True
             wait = self._take_alone(address, endpoint, rate)
         if wait > 0:
             raise RateLimitedError("Too many requests from this address.", retry_after_seconds=math.ceil(wait))

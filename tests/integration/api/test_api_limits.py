@@ -81,7 +81,9 @@ async def test_without_the_owner_there_is_still_a_limit(client: Client, tenant: 
 
 async def test_who_fails_to_authenticate_too_often_is_told_to_wait(client: Client) -> None:
     burst = LIMITS["authentication"].burst
-    answers = await asyncio.gather(*(client.get("/v1/session") for _ in range(2 * burst)))
+    answers: list[httpx.Response] = []
+    while 429 not in statuses(answers):
+        answers += await asyncio.gather(*(client.get("/v1/session") for _ in range(burst // 10)))
     assert set(statuses(answers)) == {401, 429}
     assert statuses(answers).count(401) >= burst
     refused = next(answer for answer in answers if answer.status_code == 429)
@@ -94,9 +96,11 @@ async def test_a_valid_credential_is_served_whoever_fails_beside_it(client: Clie
 
 
 async def test_logins_are_limited_by_address(client: Client) -> None:
-    answers = [await client.get("/login", params={"token": "x"}) for _ in range(LIMITS["login"].burst + 10)]
-    assert statuses(answers)[: LIMITS["login"].burst] == [401] * LIMITS["login"].burst
-    assert 429 in statuses(answers)
+    answers: list[httpx.Response] = []
+    while 429 not in statuses(answers):
+        answers.append(await client.get("/login", params={"token": "x"}))
+    assert statuses(answers)[:-1] == [401] * (len(answers) - 1)
+    assert len(answers) > LIMITS["login"].burst
 
 
 async def test_with_redis_away_each_replica_keeps_its_part() -> None:
