@@ -32,7 +32,6 @@ INBOUND_BYTES: Final = 64 * 1024
 SEND_BUFFER_BYTES: Final = 256 * 1024
 """The kernel's share of what may wait for a peer. Left alone it grows to megabytes, unseen by us."""
 OPEN_SECONDS: Final = 5.0
-PING_SECONDS: Final = 20.0
 CREDENTIAL_SECONDS: Final = 5.0
 CHECK_SECONDS: Final = 1.0
 DRAIN_PEERS: Final = 200
@@ -113,8 +112,7 @@ class LiveHub:
             server_header=None,
             max_size=INBOUND_BYTES,
             open_timeout=OPEN_SECONDS,
-            ping_interval=PING_SECONDS,
-            ping_timeout=PING_SECONDS,
+            ping_interval=None,
             close_timeout=CLOSE_SECONDS,
         )
 
@@ -234,9 +232,10 @@ class LiveHub:
                 self._watched_at = now
                 for organization_id in self._channels:
                     self._watch(organization_id)
+            due_before = {each: self._looks.due_before(each, now) for each in self._channels}
             for peer, admission in self._peers.items():
-                changed = self._looks.are_due(admission.organization_id, admission.looked_at, now)
-                if admission.until > now and not changed:
+                peer.ask(now)
+                if admission.until > now and admission.looked_at >= due_before[admission.organization_id]:
                     continue
                 admission.looked_at, admission.until = now, now + CREDENTIAL_SECONDS  # if it cannot be told now
                 renewing = asyncio.create_task(self._renew(peer, admission))

@@ -1,6 +1,7 @@
 """When open sockets are looked at between times: a credential of their organization, or the organization, has ended."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Collection
 from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias
@@ -39,9 +40,9 @@ class Looks:
         self._here = here
         self._moments: dict[str, list[float]] = {}
 
-    def are_due(self, organization_id: str, looked_at: float, now: float) -> bool:
-        """Whether what was seen at `looked_at` may have changed, and shows by now."""
-        return any(looked_at < moment <= now for moment in self._moments.get(organization_id, ()))
+    def due_before(self, organization_id: str, now: float) -> float:
+        """The organization's sockets last looked at before this are due: what was seen then may have changed."""
+        return max((moment for moment in self._moments.get(organization_id, ()) if moment <= now), default=-math.inf)
 
     async def run(self) -> None:
         position = self._changes.begin() if self._changes is not None else ""

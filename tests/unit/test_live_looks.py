@@ -1,6 +1,7 @@
 """When sockets are looked at after a change: each change has its moment, and what cannot be asked ends nothing."""
 
 import asyncio
+import math
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 
@@ -42,11 +43,11 @@ async def due(looks: Looks, organization_id: str) -> None:
     begun = loop.time()
     running = asyncio.create_task(looks.run())
     async with asyncio.timeout(10):
-        while not looks.are_due(organization_id, begun, loop.time()):
+        while looks.due_before(organization_id, loop.time()) <= begun:
             assert not running.done()
             await asyncio.sleep(0.01)
-    assert not looks.are_due(organization_id, loop.time(), loop.time()), "what was looked at since"
-    assert not looks.are_due("another", begun, loop.time())
+    assert looks.due_before(organization_id, loop.time()) <= loop.time(), "what is looked at from now on"
+    assert looks.due_before("another", loop.time()) == -math.inf
     running.cancel()
 
 

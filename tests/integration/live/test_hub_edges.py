@@ -21,7 +21,8 @@ from serve.live.access import ADMISSION_SECONDS
 from serve.live.board import LiveBoard
 from serve.live.channel import CATCH_UP_ENTRIES, HEARTBEAT_SECONDS
 from serve.live.client import SILENCE_SECONDS
-from serve.live.hub import CHECK_SECONDS, PING_SECONDS, LiveHub
+from serve.live.hub import CHECK_SECONDS, LiveHub
+from serve.live.peer import PING_SECONDS
 from storage.live_position import Position
 from storage.live_presence import LivePresence
 from tests.integration.live.test_hub_doors import close_code
@@ -95,8 +96,7 @@ async def test_who_answers_no_ping_is_gone_and_so_is_the_sight_of_him(
 ) -> None:
     """As a machine that was put to sleep: its kernel takes what fits, and nobody answers."""
     assert 2 * PING_SECONDS <= 60
-    monkeypatch.setattr("serve.live.hub.PING_SECONDS", 0.5)
-    monkeypatch.setattr("serve.live.hub.CLOSE_SECONDS", 0.2)
+    monkeypatch.setattr("serve.live.peer.PING_SECONDS", 0.5)
     async with running_hub(redis_client, owner.board, credentials, presence=LivePresence(redis_client)) as hub:
         asleep = await stuck_socket(hub, owner.organization_id)
         async with listen(hub, owner.organization_id) as client:
