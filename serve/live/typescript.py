@@ -13,7 +13,7 @@ from serve.live.asyncapi import schemas
 
 FILE: Final = Path(__file__).parents[2] / "dashboard" / "src" / "live" / "protocol.ts"
 _HEAD: Final = """\
-/* Made from serve/live/protocol.py by `make schema`; a test holds it current. Do not edit. */
+/* Made from serve/live/protocol.py and serve/live/views.py by `make schema`; a test holds it current. Do not edit. */
 """
 _PRIMITIVES: Final = {
     "string": "string",
@@ -65,7 +65,7 @@ def _type(schema: Mapping[str, Any]) -> str:
         case {"type": str(kind)} if kind in _PRIMITIVES:
             return _PRIMITIVES[kind]
         case _:
-            raise NotImplementedError(f"no type of TypeScript for {schema}")
+            raise ValueError(f"no type of TypeScript for {schema}")
 
 
 if __name__ == "__main__":

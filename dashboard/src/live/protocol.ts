@@ -1,4 +1,4 @@
-/* Made from serve/live/protocol.py by `make schema`; a test holds it current. Do not edit. */
+/* Made from serve/live/protocol.py and serve/live/views.py by `make schema`; a test holds it current. Do not edit. */
 
 /** The last command that somebody gave a call within the last minute. */
 export interface Actor {
