@@ -4,30 +4,29 @@ import asyncio
 from collections import Counter
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from functools import partial
 from random import Random
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from actors.domain.call import Call, Utterance
+from actors.domain.call import Utterance
 from actors.domain.commands import CALL_TAGGED, INCIDENT_ROWS, Hear, InboxRow
-from actors.domain.conversation import Speech, SpeechSign
+from actors.domain.conversation import SpeechSign
 from actors.domain.json_types import JSON
-from actors.domain.local_day import local_date
 from actors.domain.policy import Policy
 from actors.domain.replacing import replaced
-from actors.domain.views import View, state_view
 from actors.ports import Delivery, UnavailableError
 from actors.router import ShardRouter
 from actors.slots import slot_of
-from tests.fakes.cluster import DEDICATED, Cluster
+from tests.fakes.accidents import Accidents
+from tests.fakes.cluster import Cluster
 from tests.fakes.doors import Door
 from tests.fakes.events import call_rows, row
 from tests.fakes.feed_follower import FeedFollower
+from tests.fakes.judging import Judgement
 from tests.fakes.network import Faults, Network, SkewedClock
-from tests.fakes.servers import Servers, Tenant, pending
+from tests.fakes.servers import Servers, Tenant
 from tests.fakes.simulated_loop import SimulatedLoop
 
 SLOTS = 4
@@ -114,8 +113,7 @@ class Simulation:
         if self.otherwise_calm:
             self.faults.cease()
         self.steps_of_first = 0
-        self.jumped = False
-        self.started = 0
+        self.followers: list[FeedFollower] = []
 
     def run(self) -> None:
         self.loop.run(self._run())
@@ -148,26 +146,45 @@ class Simulation:
             )
             for tenant in self.tenants
         ]
+        accidents = Accidents(
+            self.random,
+            self.happened,
+            cluster=self.cluster,
+            servers=self.servers,
+            tenants=self.tenants,
+            followers=self.followers,
+        )
         for _ in range(self.random.randint(1, 2)):
-            await self._start_one()
-        self.followers = [FeedFollower(tenant, self.router.snapshot) for tenant in self.tenants]
+            await accidents.start_one()
+        self.followers += [FeedFollower(tenant, self.router.snapshot) for tenant in self.tenants]
         self.following = [self.loop.create_task(follower.run()) for follower in self.followers]
-        for at, action in sorted([*self._traffic(), *self._accidents()], key=lambda each: each[0]):
+        traffic = self._traffic()
+        befalls = [] if self.otherwise_calm else accidents.within(BUSY_SECONDS)
+        for at, action in sorted([*traffic, *befalls], key=lambda each: each[0]):
             await asyncio.sleep(max(0.0, at - self.loop.time()))
             await action()
-        await self._calm()
+        self.faults.cease()
+        accidents.cease()
         for door in self.doors:
             await door.answered()
-        await self._until_right()
+        judgement = Judgement(
+            self.loop,
+            start=START,
+            cluster=self.cluster,
+            servers=self.servers,
+            router=self.router,
+            tenants=self.tenants,
+            doors=self.doors,
+            followers=self.followers,
+        )
+        await self._until_right(judgement)
         self.happened["a call is stale"] += sum(follower.board.counters["stale"] for follower in self.followers)
-        await self._judge_what_is_left()
+        if self.cluster.first is not None:
+            self.steps_of_first = self.cluster.first.process.steps_told()
+        await judgement.judge_what_is_left()
         self.happened["a client starts over"] += sum(follower.snapshots - 1 for follower in self.followers)
 
     # What happens
-
-    async def _start_one(self) -> None:
-        self.started += 1
-        await self.cluster.start(f"organization-shard-{self.started - 1}")
 
     def _traffic(self) -> list[tuple[float, Any]]:
         random, actions = self.random, list[tuple[float, Any]]()
@@ -262,245 +279,8 @@ class Simulation:
         if not 0.2 < fate < 0.3:
             self.router.offer(delivery)
 
-    def _accidents(self) -> list[tuple[float, Any]]:
-        kinds = [
-            *(self._crash, self._crash, self._pause, self._pause, self._jump, self._flush),
-            *(self._lose_snapshot, self._grow, self._shrink, self._lose_temporal, self._reconnect),
-            *(self._dedicate, self._share_again),
-        ]
-        if self.otherwise_calm:
-            return []
-        chosen = self.random.choices(kinds, k=self.random.choice([0, 1, 1, 2, 3, 5]))
-        # Early, so that there is something going on when a paused one wakes.
-        return [(self.random.random() * BUSY_SECONDS * 3 / 4, kind) for kind in chosen]
-
-    async def _crash(self) -> None:
-        if (node := self._any()) is not None:
-            self.happened["a shard crashes"] += 1
-            self.cluster.crash(node)
-
-    async def _pause(self) -> None:
-        if (node := self._any()) is not None:
-            seconds = self.random.choice([4.0, 11.0, 14.0, 14.0])
-            replaced, suspended = self.random.random() < 0.3, self.random.random() < 0.7
-            self.happened["a machine is suspended" if suspended else "a shard is paused"] += 1
-            self.happened["a paused shard is replaced"] += replaced
-            self.cluster.pause(node, seconds, replaced=replaced, suspended=suspended)
-
-    async def _jump(self) -> None:
-        if (node := self._any()) is not None:
-            self.jumped = True
-            self.happened["a clock is wrong by an hour"] += 1
-            node.clock.skew = self.random.choice([-HOUR_MS, HOUR_MS])
-
-    async def _flush(self) -> None:
-        self.happened["Redis forgets everything"] += 1
-        self.servers.flush()
-
-    async def _lose_snapshot(self) -> None:
-        self.happened["a snapshot is lost"] += 1
-        self.random.choice(self.tenants).snapshot = None
-
-    async def _grow(self) -> None:
-        self.happened["a shard is added"] += 1
-        await self._start_one()
-
-    async def _shrink(self) -> None:
-        strays = {stray.name for stray in self.cluster.strays}
-        shared = [node for node in self.cluster.nodes.values() if not node.name.startswith(DEDICATED)]
-        living = [node for node in shared if not node.process.stopped and node.name not in strays]
-        if len(shared) > 1 and living:
-            self.happened["a shard is taken away"] += 1
-            self.cluster.stop(self.random.choice(living))
-
-    async def _dedicate(self) -> None:
-        self.happened["an organization is dedicated"] += 1
-        slot = self.random.choice(self.tenants).slot
-        name = f"{DEDICATED}{slot}"
-        self.servers.slots[slot].pinned_to = name
-        if name not in self.cluster.nodes:
-            await self.cluster.start(name)
-
-    async def _share_again(self) -> None:
-        for slot in self.servers.slots.values():
-            slot.pinned_to = None
-        strays = {stray.name for stray in self.cluster.strays}
-        for node in list(self.cluster.nodes.values()):
-            if node.name.startswith(DEDICATED) and not node.process.stopped and node.name not in strays:
-                self.happened["a dedicated shard is taken away"] += 1
-                self.cluster.stop(node)
-
-    async def _lose_temporal(self) -> None:
-        self.happened["Temporal is away"] += 1
-        self.servers.temporal_away = True
-
-    async def _reconnect(self) -> None:
-        self.happened["clients reconnect"] += 1
-        for follower in self.followers:
-            follower.reconnect()
-
-    def _any(self) -> Any:
-        """A shard, more often than not the owner of an organization: what befalls the others, nobody notices."""
-        living = {name: node for name, node in self.cluster.nodes.items() if not node.process.stopped}
-        owner = self.servers.slots[self.random.choice(self.tenants).slot].owner
-        if owner in living and self.random.random() < 0.75:
-            return living[owner]
-        return self.random.choice([*living.values()]) if living else None
-
-    async def _calm(self) -> None:
-        """Nothing fails any more; a clock that was wrong is right again, and hours have passed since."""
-        self.faults.cease()
-        self.servers.temporal_away = False
-        if self.jumped:
-            self.cluster.move_on(3 * HOUR_MS)
-
-    # Judgement
-
-    async def _until_right(self) -> None:
+    async def _until_right(self, judgement: Judgement) -> None:
         deadline = self.loop.time() + PATIENCE_SECONDS
-        while wrong := await self._wrong():
+        while wrong := await judgement.wrong():
             assert self.loop.time() < deadline, wrong
             await asyncio.sleep(0.5)
-
-    async def _wrong(self) -> str | None:
-        for tenant in self.tenants:
-            if tenant.waiting:
-                return f"rows {list(tenant.waiting)} of {tenant.organization_id} are not applied"
-            if waiting := pending(tenant):
-                return f"effects are not confirmed: {waiting}"
-        if (wrong := self._wrong_owners()) is not None:
-            return wrong
-        for tenant, follower in zip(self.tenants, self.followers, strict=True):
-            try:
-                board = await self.router.snapshot(tenant.organization_id)
-            except UnavailableError as away:
-                return f"no board: {away}"
-            assert board is not None
-            if str(follower.board.position) != board.position:
-                return f"a client is at {follower.board.position}, the owner at {board.position}"
-            if follower.board.state() != board.state:
-                theirs, ours = _told(follower.board.state()), _told(board.state)
-                return f"at {board.position} a client has {theirs - ours}, the owner {ours - theirs}"
-            expected = self._expected(tenant)
-            expected["counters"] |= {"stale": self._stale(board.state)}  # pyright: ignore[reportOperatorIssue]
-            if told := _difference(board.state, expected) or self._wrong_incidents(tenant):
-                return told
-        return None
-
-    def _wrong_owners(self) -> str | None:
-        """Every slot has one owner, who knows it; nobody else thinks so."""
-        cluster, owners = self.cluster, self.servers.owners()
-        if any(not stray.ended for stray in cluster.strays) or any(n.process.stopped for n in cluster.nodes.values()):
-            return "a process is paused, or goes on under a name that another bears"
-        for name, node in cluster.nodes.items():
-            status, epochs = (
-                node.shard.status(),
-                [self.servers.slots[slot].epoch for slot in owners if owners[slot] == name],
-            )
-            if (status["slots"], status["highest_epoch"]) != (len(epochs), max(epochs, default=0)):
-                return f"{name} holds {status['slots']} slots at {status['highest_epoch']}, Postgres says {epochs}"
-        for number, slot in self.servers.slots.items():
-            home = slot.pinned_to if slot.pinned_to in cluster.nodes else None
-            if owners.get(number) != home and (home or str(owners.get(number)).startswith(DEDICATED)):
-                return f"slot {number}, pinned to {slot.pinned_to}, is {owners.get(number)}'s"
-        strangers = set(owners.values()) - cluster.nodes.keys()
-        return f"{strangers} own slots" if strangers or len(owners) != SLOTS else None
-
-    def _wrong_incidents(self, tenant: Tenant) -> str | None:
-        """Of what follows from the record alone: a call that hangs and goes on has one open incident, no other has."""
-        calls = tenant.fold(local_date(START, tenant.time_zone)).calls.values()
-        hanging = sorted(call.call_id for call in calls if call.is_live and call.hangs)
-        opened = sorted(str(each.call_id) for each in tenant.incidents.values() if each.is_open and each.call_id)
-        told = sorted(
-            str(each.call_id) for each in tenant.incidents.values() if each.is_open and each.rule == "call-hangs"
-        )
-        live = {call.call_id for call in calls if call.is_live}
-        if told != hanging or not live.issuperset(opened):
-            return f"calls {hanging} hang, incidents are open of {opened}"
-        return None
-
-    def _expected(self, tenant: Tenant) -> View:
-        return state_view(tenant.fold(local_date(self._now, tenant.time_zone)))
-
-    def _stale(self, board: View) -> int:
-        """By the signs that the board itself shows of its calls, for chatter is nowhere else."""
-        calls: Any = board["calls"]
-        return sum(_is_stale(call, self._now) for call in calls)
-
-    @property
-    def _now(self) -> int:
-        """Every clock's moment, once they are right."""
-        return START + int(self.loop.time() * 1000) + self.cluster.skew
-
-    async def _judge_what_is_left(self) -> None:
-        """Postgres against the fold; then all shards leave, and what they saved against it, too."""
-        left_at = self.loop.time()
-        if self.cluster.first is not None:
-            self.steps_of_first = self.cluster.first.process.steps_told()
-        for node in list(self.cluster.nodes.values()):
-            self.cluster.stop(node)
-        await self.cluster.stopped()
-        # A claim that was on its way when its sender ended runs out.
-        kept = [slot for slot in self.servers.slots.values() if slot.owner and slot.claimed_at < left_at]
-        assert not kept, f"not given back: {kept}"
-        for tenant, door in zip(self.tenants, self.doors, strict=True):
-            door.judge()
-            assert not any(row.type == "state-repaired" for row in tenant.history), "a repair where nothing was broken"
-            calls = tenant.fold(local_date(START, tenant.time_zone)).calls
-            assert {call_id: _record(call) for call_id, call in tenant.calls.items()} == calls, "Postgres"
-            caused = {effect.call_id for effect in tenant.ledger}
-            assert caused == calls.keys() == tenant.signals.keys(), "effects of every call, all signalled"
-            if tenant.snapshot is not None:
-                # A stale owner may save into an empty Redis: old, but true of its moment, and rows above make it new.
-                state = tenant.snapshot.state
-                then = tenant.recalled(state.apply_sequence)
-                saved = {call_id: _record(call) for call_id, call in state.calls.items()}
-                assert saved.items() <= then.items(), "the snapshot"
-                assert {call_id for call_id, call in then.items() if not call.is_ended} <= saved.keys(), "the snapshot"
-
-
-def _record(call: Call) -> Call:
-    """The call without its volatile part."""
-    return replaced(call, heard_at=0, utterances=(), speech=Speech())
-
-
-def _difference(board: View, expected: View) -> str | None:
-    """Ended calls may have left memory, and chatter is delivered at most once; everything else is equal."""
-    if board["incidents"] != expected["incidents"]:
-        return f"the owner shows {board['incidents']}, Postgres has {expected['incidents']}"
-    if board["organization"] != expected["organization"]:
-        return f"{board['organization']} is not {expected['organization']}"
-    told = {call["call_id"]: call for call in map(_durable, board["calls"])}  # pyright: ignore[reportArgumentType]
-    for call in map(_durable, expected["calls"]):  # pyright: ignore[reportArgumentType]
-        held = told.pop(call["call_id"], None)
-        if held != call and not (held is None and call["status"] == "ended"):
-            return f"the owner shows {held}, it is {call}"
-    if told:
-        return f"the owner shows {told}, which nobody called"
-    return None if board["counters"] == expected["counters"] else f"{board['counters']} is not {expected['counters']}"
-
-
-def _is_stale(call: dict[str, Any], now: int) -> bool:
-    """A live call that told nothing for a quarter of an hour, or of which its provider has known nothing since."""
-    if call["status"] not in {"ringing", "in-progress", "forwarding"} or (call["admission"] or "").startswith(
-        "refused:"
-    ):
-        return False
-    sign, absent_at = datetime.fromisoformat(call["evidence_at"]), call["absent_at"]
-    is_absent = absent_at is not None and datetime.fromisoformat(absent_at) >= sign
-    return is_absent or now - round(sign.timestamp() * 1000) > 15 * MINUTE_MS
-
-
-def _told(view: View) -> set[str]:
-    """What a board says, each value by itself, to be compared by eye."""
-    calls: Any = view["calls"]
-    values = {f"{call['call_id']}.{name}={value}" for call in calls for name, value in call.items()}
-    return values | {f"{name}={view[name]}" for name in ("organization", "counters", "incidents")}
-
-
-def _durable(call: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in call.items()
-        if name not in {"evidence_at", "evidence_kind", "utterances", "conversation"}
-    }
