@@ -208,7 +208,7 @@ def _exactly(told: bytes) -> dict[str, Any]:
 
 async def frame(socket: ClientConnection, *types: str) -> dict[str, Any]:
     """The next frame of one of these types. Every frame passed over too is held to the protocol."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             received = _exactly(await socket.recv(decode=False))
             if not types or received["type"] in types:

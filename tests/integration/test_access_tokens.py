@@ -42,7 +42,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(verify=tls_context(), timeout=5) as opened:
+    async with httpx.AsyncClient(verify=tls_context(), timeout=30) as opened:
         yield opened
 
 

@@ -19,7 +19,7 @@ async def test_the_owner_shows_what_it_granted_in_the_hour(
         product(
             tmp_path, database_url=database_url, redis_url=redis_url, temporal_address=temporal_server.address
         ) as told,
-        httpx.AsyncClient(timeout=10, headers={"authorization": f"Bearer {told['api_key']}"}) as http,
+        httpx.AsyncClient(timeout=30, headers={"authorization": f"Bearer {told['api_key']}"}) as http,
         open_redis(redis_url) as redis,
     ):
         key = f"ratelimit:org:{told['organization_id']}:api"

@@ -135,7 +135,7 @@ async def test_shards_share_the_slots_apply_what_is_delivered_and_come_back(
     assert before.state["calls"] == []
     assert router.offer(Delivery(organization_id=organization_id, item=row))
     after = before
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not after.state["calls"]:
             after = await board(router, organization_id)
     assert router.figures.delivered == 1

@@ -234,7 +234,7 @@ async def test_tools_that_fail_twice_in_one_call_are_an_incident_while_it_goes_o
         product(
             tmp_path, database_url=database_url, redis_url=redis_url, temporal_address=temporal_server.address
         ) as told,
-        httpx.AsyncClient(timeout=10, headers={"authorization": f"Bearer {told['api_key']}"}) as http,
+        httpx.AsyncClient(timeout=30, headers={"authorization": f"Bearer {told['api_key']}"}) as http,
     ):
         organization_id = told["organization_id"]
         await database.execute("update organizations set tool_url = $1 where id = $2", tool_host.url, organization_id)

@@ -58,7 +58,7 @@ class Queue:
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something in Postgres, which announces nothing."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -38,7 +38,7 @@ async def http_server(handler: Handler) -> AsyncGenerator[Endpoint]:
     app = Starlette(routes=[Route("/webhooks", handler, methods=["POST"])])
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
     serving = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not server.started:  # noqa: ASYNC110  (uvicorn tells by a flag)
             await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
@@ -174,7 +174,7 @@ async def test_sockets_time_frames_of_every_length_and_answer_pings() -> None:
     async with serve(handler, "127.0.0.1", 0, compression=None) as server:
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/live/o"
         socket = await open_socket(url, "key", lambda payload, _at: received.append(payload.decode()))
-        await asyncio.wait_for(ponged.wait(), 10)
+        await asyncio.wait_for(ponged.wait(), 30)
         assert socket.is_open
         socket.close()
     assert received == texts
@@ -191,7 +191,7 @@ async def test_a_socket_is_there_once_it_hears_and_not_with_its_handshake() -> N
             await connection.send('{"type":"snapshot"}')
             await connection.wait_closed()
 
-    async with serve(handler, "127.0.0.1", 0, compression=None) as server, asyncio.timeout(10):
+    async with serve(handler, "127.0.0.1", 0, compression=None) as server, asyncio.timeout(30):
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/live"
         received: list[bytes] = []
         opening = asyncio.create_task(open_socket(f"{url}/o", "key", lambda payload, _at: received.append(payload)))

@@ -64,7 +64,7 @@ def pending(name: str, *, call_id: str = "call-1", attempts: int = 0) -> Pending
 
 
 async def idle(runner: EffectRunner) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while runner.waiting:  # noqa: ASYNC110  # the ledger announces nothing
             await asyncio.sleep(0)
 
@@ -88,7 +88,7 @@ async def test_what_is_committed_while_a_signal_is_under_way_takes_its_own() -> 
     runner = EffectRunner(outside.ports())
     async with running(runner):
         runner.offer([pending("seen")])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not outside.signals:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         runner.offer([pending("seen"), pending("ended")])

@@ -42,7 +42,7 @@ async def due(looks: Looks, organization_id: str) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     running = asyncio.create_task(looks.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while looks.due_before(organization_id, loop.time()) <= begun:
             assert not running.done()
             await asyncio.sleep(0.01)

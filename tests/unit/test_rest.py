@@ -114,6 +114,6 @@ async def _rest(world: World, shard: Shard) -> None:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110  # polls a shard that has no event for it
             await asyncio.sleep(0.01)

@@ -138,7 +138,7 @@ def number_of(delivery: Delivery) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110  # conditions of several parties, no one event
             await asyncio.sleep(0.001)
 
@@ -295,7 +295,7 @@ async def test_a_lane_that_fails_is_told_and_opened_again(world: Field, router: 
 async def test_an_unexpected_fault_of_postgres_hangs_nobody(world: Field) -> None:
     world.ownership.fault = ValueError("a fault of the code")
     router = world.router()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with capture_logs() as logs:
             await router.start()
         assert [log["log_level"] for log in logs] == ["error"]

@@ -53,7 +53,7 @@ async def shard(world: World) -> AsyncIterator[Shard]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not holds():  # noqa: ASYNC110  # polls a shard that has no event for it
             await asyncio.sleep(0.01)
 
@@ -210,7 +210,7 @@ async def test_a_process_whose_name_is_anothers_ends(world: World, monkeypatch: 
     await until(lambda: world.owner is not None)
     world.incarnation = "a later process"
     with pytest.raises(ExceptionGroup):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await cut_off.failed()
 
 

@@ -95,7 +95,7 @@ class Desk:
         settings, slots = f"{self.tenant.path}/settings", f"{self.tenant.path}/slots"
         told = {"concurrency_limit": concurrency}
         (await self.client.patch(settings, json=told, headers=self.tenant.credential)).raise_for_status()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 held = await self.client.get(slots, headers=self.tenant.credential)
                 if held.json()["limit"] == concurrency:
@@ -203,7 +203,7 @@ async def test_used_up_minutes_stop_outbound_calls_where_the_policy_says_so(desk
     for key, policy, status in (("k1", "notify", 201), ("k2", "block-outbound", 409), ("k3", "block", 409)):
         told = {"minutes_cap": 1, "minutes_policy": policy}
         (await desk.client.patch(settings, json=told, headers=desk.tenant.credential)).raise_for_status()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 minutes = (await desk.client.get(slots, headers=desk.tenant.credential)).json()["minutes"]
                 if (minutes["cap"], minutes["policy"]) == (1, policy):

@@ -87,7 +87,7 @@ def listen(hub: LiveHub, organization_id: str, headers: Headers, query: str = ""
 
 async def refused(socket: ClientConnection) -> tuple[int, str]:
     """How it was closed, nothing having been said before."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         with pytest.raises(ConnectionClosedError) as closed:
             await socket.recv()
     assert closed.value.rcvd is not None
@@ -123,7 +123,7 @@ async def test_an_access_token_hears_its_organization_as_long_as_its_person_is_a
         assert events["events"][0]["call"]["call_id"] == "call-2"
         await pool.execute("delete from organization_members where user_id = $1", UUID(person.user_id))
         services.identification.forget(person.user_id)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await socket.wait_closed()
         assert socket.close_code == 4503
     async with listen(hub, tenant.organization_id, person.credential) as socket:
@@ -163,7 +163,7 @@ async def test_which_call_somebody_has_open_is_told_by_them_and_to_their_organiz
     monkeypatch.setattr("serve.live.presence.TELL_SECONDS", 0.25)
 
     async def until_open(socket: ClientConnection, calls: list[str]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while [each["calls"] for each in (await frame(socket, "presence"))["watching"]] != [calls]:
                 pass
 

@@ -20,7 +20,7 @@ from tests.integration.live_owner import OPTIONS, Credentials, Owner, frame, hol
 
 
 async def close_code(socket_: ClientConnection) -> int:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await socket_.wait_closed()
     assert socket_.close_code is not None
     return socket_.close_code
@@ -166,7 +166,7 @@ async def test_who_is_let_in_during_a_restart_is_sent_on_too(
         await client.ping()
         credentials.answering.set()
         assert await close_code(client) == 1012
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await stopping
 
 

@@ -46,7 +46,7 @@ async def speaker(redis_client: Redis) -> Speaker:
 def connected(hub: HubProcess, after: Position | None = None, **options: Any) -> connect:
     url = hub.url if after is None else f"{hub.url}?after={after}"
     headers = {"Authorization": f"Bearer {hub.key}"}
-    return connect(url, additional_headers=headers, max_size=None, proxy=None, open_timeout=5, **options)
+    return connect(url, additional_headers=headers, max_size=None, proxy=None, open_timeout=30, **options)
 
 
 def marks(received: dict[str, Any]) -> list[str]:
@@ -183,7 +183,7 @@ async def flood(speaker: Speaker, quick: Sequence[Beside]) -> None:
 async def read_to_the_end(slow: ClientConnection, board: LiveBoard) -> Position:
     """What a peer that was cut still finds on its way to it. It must have been."""
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 board.apply(await frame(slow))
     except ConnectionClosed:

@@ -142,7 +142,7 @@ async def test_a_revoked_wallboard_is_closed_and_one_narrowed_to_figures_is_not_
 
 async def closed(socket: ClientConnection) -> int:
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 await socket.recv()
     except ConnectionClosedError as over:
