@@ -46,6 +46,8 @@ APPLIED_REMEMBERED = 20_000
 FINDINGS_KEPT = 200
 SNAPSHOT_EVERY_MS = 2_000
 CALLS_SAVED_PER_PAUSE = 500
+SAVED_ANEW_MS = 20 * 60_000
+"""A third of the time for which the set of calls that go on is kept in Redis."""
 
 Item: TypeAlias = InboxRow | Hear | Forget | Tick
 
@@ -204,8 +206,13 @@ class OrganizationActor:
         return BoardSnapshot(position=self.feed.position, state=state_view(self.state))
 
     async def save(self, *, force: bool = False) -> None:
-        """Snapshot to Redis, at most every 2 s while the state changes. Raises StaleOwnerError, UnavailableError."""
+        """Snapshot to Redis, at most every 2 s while the state changes, and now and then while a quiet call goes on.
+
+        Raises StaleOwnerError, UnavailableError.
+        """
         now = self._ports.clock.now()
+        if now - self._saved_at >= SAVED_ANEW_MS and any(call.is_live for call in self.state.calls.values()):
+            self._dirty = True
         # A large state is saved less often: what a snapshot lacks, Postgres' rows above it replace.
         pause = SNAPSHOT_EVERY_MS * (1 + len(self.state.calls) // CALLS_SAVED_PER_PAUSE)
         if not self._dirty or (not force and now - self._saved_at < pause):

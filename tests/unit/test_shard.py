@@ -20,11 +20,12 @@ from actors.domain.organization import Organization, Round, decide_all
 from actors.domain.views import View
 from actors.feed_publisher import FeedPublisher
 from actors.mailboxes import Chore, Item, Mailboxes
-from actors.organization_actor import OrganizationActor
+from actors.organization_actor import SAVED_ANEW_MS, OrganizationActor
 from actors.ports import Delivery, Lease, OverloadedError, Ports, UnavailableError, UnknownOrganizationError, Watch
 from actors.shard import Shard
 from actors.slots import slot_of
 from actors.watches import WATCH_MS
+from storage.snapshots import ACTIVE_CALLS_SECONDS
 from tests.fakes.events import call_rows, row
 from tests.fakes.world import FakeFeed, Faults, World
 
@@ -239,6 +240,25 @@ async def test_a_commit_whose_answer_was_lost_is_told_to_the_feed(world: World) 
     await actor.feed.publish()
     told = [event["type"] for _, _, events in world.stream for event in events]
     assert told == ["call", "counters"]
+
+
+async def test_what_redis_keeps_of_a_call_that_goes_on_is_kept_anew_though_nothing_changes(world: World) -> None:
+    """VAPI tells nothing of a call that was forwarded, for hours."""
+    assert SAVED_ANEW_MS < ACTIVE_CALLS_SECONDS * 1000
+    ports = world.ports(Faults(Random(0)))
+    actor = await OrganizationActor.recover(ORGANIZATION, lease=world.lease(), owner="shard", ports=ports)
+    rows = accepted_rows(world, call_rows(1, "a", world.clock.at))
+
+    async def is_saved_later() -> bool:
+        await actor.save(force=True)
+        world.held, world.clock.at = None, world.clock.at + SAVED_ANEW_MS
+        await actor.save()
+        return world.held is not None
+
+    await actor.process(rows[:3])
+    assert await is_saved_later()
+    await actor.process(rows[3:])
+    assert not await is_saved_later(), "no call goes on"
 
 
 async def test_late_hints_of_applied_rows_hold_nothing_up(world: World) -> None:
