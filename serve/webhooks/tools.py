@@ -1,7 +1,9 @@
 """Tool calls forwarded to the organization's own server, and its answer made fit for VAPI."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 
 import httpx
 import orjson
@@ -17,6 +19,9 @@ _LONGEST_SECONDS = 20.0
 _SHORTEST_SECONDS = 1.0
 _MARGIN_SECONDS = 1.0
 _MAX_REPLY_BYTES = 1_000_000
+_CONNECTIONS = 200
+_OF_ONE = _CONNECTIONS // 2
+"""What one server may keep waiting at once: however slow it is, the others' calls find connections."""
 _CONNECT_SECONDS = 3.0
 # The organization's server checks the message as it would VAPI's own: the secret is shared by the three of us.
 _FORWARDED_HEADERS = (b"x-vapi-secret", b"authorization", b"x-signature", b"x-timestamp")
@@ -37,7 +42,8 @@ class ToolServer:
 
     def __init__(self, *, insecure: bool) -> None:
         self._schemes = {"https", "http"} if insecure else {"https"}
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        self._asked: Counter[str] = Counter()
+        limits = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=50)
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(_LONGEST_SECONDS, connect=_CONNECT_SECONDS, pool=_CONNECT_SECONDS),
             transport=httpx.AsyncHTTPTransport(verify=tls_context(), limits=limits)
@@ -53,14 +59,18 @@ class ToolServer:
     async def ask(
         self, url: str | None, body: bytes, headers: Mapping[bytes, bytes], *, seconds: float
     ) -> dict[str, JSON]:
-        """Post the message as it came and return the object it is answered with. Raises ToolFailedError."""
+        """Post the message as it came and return the object it is answered with.
+
+        Raises ToolFailedError, at once when too many wait for that server already.
+        """
         if url is None:
             raise ToolFailedError("No tool server is configured.")
         try:
             if httpx.URL(url).scheme not in self._schemes:
                 raise ToolFailedError("The tool server is not reachable over https.")
-            async with asyncio.timeout(seconds):
-                reply = await self._post(url, body, headers)
+            with self._place(url):
+                async with asyncio.timeout(seconds):
+                    reply = await self._post(url, body, headers)
         except TimeoutError as slow:
             raise ToolFailedError("The tool server did not answer in time.") from slow
         except httpx.TimeoutException as slow:
@@ -74,6 +84,19 @@ class ToolServer:
         if not isinstance(decoded, dict):
             raise ToolFailedError("The tool server's answer is not an object.")
         return decoded
+
+    @contextmanager
+    def _place(self, url: str) -> Generator[None]:
+        """One of the server's places among the connections. Raises ToolFailedError when it has all that it may."""
+        if self._asked[url] >= _OF_ONE:
+            raise ToolFailedError("The tool server has too many calls waiting.")
+        self._asked[url] += 1
+        try:
+            yield
+        finally:
+            self._asked[url] -= 1
+            if not self._asked[url]:
+                del self._asked[url]
 
     async def _post(self, url: str, body: bytes, headers: Mapping[bytes, bytes]) -> bytes:
         forwarded = [(name, headers[name]) for name in _FORWARDED_HEADERS if name in headers]

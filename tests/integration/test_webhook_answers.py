@@ -29,13 +29,15 @@ CALLS: list[dict[str, Any]] = [
 
 
 class ToolHost:
-    """An organization's own server: answers every request with `reply`, after `seconds`."""
+    """An organization's own server: answers every request with `reply`, after `seconds` and not before it may."""
 
     def __init__(self) -> None:
         self.url = ""
         self.status = 200
         self.reply: bytes = b"{}"
         self.seconds = 0.0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
         self.requests: list[tuple[str, bytes]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,6 +45,7 @@ class ToolHost:
         length = int(next(line for line in head.split("\r\n") if line.startswith("content-length")).split(":")[1])
         self.requests.append((head, await reader.readexactly(length)))
         await asyncio.sleep(self.seconds)
+        await self.may_answer.wait()
         fields = f"content-length: {len(self.reply)}\r\nlocation: {self.url}/elsewhere\r\nconnection: close\r\n"
         writer.write(f"HTTP/1.1 {self.status} Answer\r\n{fields}\r\n".encode() + self.reply)
         await writer.drain()
@@ -166,6 +169,29 @@ async def test_in_production_no_tool_url_leads_to_this_machine(tool_host: ToolHo
         await tools.ask(tool_host.url.replace("http://127.0.0.1", f"https://{host}"), b"{}", {}, seconds=5)
     assert isinstance(failure.value.__cause__, httpx.ConnectError)
     assert "no public address" in str(failure.value.__cause__)
+    await tools.close()
+
+
+async def test_a_server_that_keeps_calls_waiting_takes_no_connection_from_the_others(
+    tool_host: ToolHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools_module, "_CONNECTIONS", 4)
+    monkeypatch.setattr(tools_module, "_OF_ONE", 2)
+    tools = ToolServer(insecure=True)
+    tool_host.may_answer.clear()
+    slow = [asyncio.create_task(tools.ask(tool_host.url, b"{}", {}, seconds=60)) for _ in range(2)]
+    async with asyncio.timeout(20):
+        while len(tool_host.requests) < 2:  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0.01)
+    with pytest.raises(ToolFailedError, match="too many"):
+        await tools.ask(tool_host.url, b"{}", {}, seconds=60)
+    other = asyncio.create_task(tools.ask(f"{tool_host.url}/of-another", b"{}", {}, seconds=60))
+    async with asyncio.timeout(20):
+        while len(tool_host.requests) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    tool_host.may_answer.set()
+    assert await asyncio.gather(*slow, other) == [{}, {}, {}]
+    assert await tools.ask(tool_host.url, b"{}", {}, seconds=60) == {}, "a place is given back"
     await tools.close()
 
 
