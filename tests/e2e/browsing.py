@@ -27,6 +27,10 @@ _WCAG: Final = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _SIZES: Final = {"desk": (1440, 900), "phone": (390, 844)}
 
 
+# Left alone it gives up after five seconds, which beside two other workers a page can take for a single answer.
+expect.set_options(timeout=PATIENCE_MS)
+
+
 @pytest_asyncio.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One for all tests, each with a context of its own: a start takes a second of the processor."""
