@@ -31,6 +31,8 @@ from tests.load.live_hub import CALLS, HubProcess, Speaker, running_hub_process
 
 JOINING = int(os.environ.get("LIVE_JOINING", "60"))
 EVENTS_PER_SECOND = 1_000
+AT_ONCE = 10
+"""Join at once."""
 PUBLISHERS = 8
 OF_EACH = EVENTS // 2
 NOISE_BYTES = 1_000
@@ -99,6 +101,8 @@ async def test_many_join_while_much_is_said_without_a_hole_or_a_repetition(redis
             await speaker.say(mark)
             while len(sockets) < JOINING * (number + 1) // EVENTS:
                 sockets.append(asyncio.create_task(joining(hub, clients[len(sockets)])))
+                if len(sockets) > AT_ONCE:  # so that none is left for when all is said, however slow the hub is
+                    await sockets[-AT_ONCE]
             await asyncio.sleep(max(0.0, began + number / EVENTS_PER_SECOND - loop.time()))
         opened = await asyncio.gather(*sockets)
         await asyncio.gather(*(client.done.wait() for client in clients))

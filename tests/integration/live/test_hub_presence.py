@@ -91,9 +91,16 @@ async def test_a_hub_that_dies_leaves_no_ghosts(
     hubs: tuple[LiveHub, LiveHub], owner: Owner, redis_client: Redis
 ) -> None:
     ghost = Watching(subject="key:two", since=0, sockets=3)
+
+    async def live() -> None:
+        while True:
+            await LivePresence(redis_client).exchange("dead", {owner.organization_id: [ghost]}, now=0)
+            await asyncio.sleep(0.1)  # as a hub does that lives: a word of it is believed for a second
+
     async with listen(hubs[0], owner.organization_id, key="one") as socket:
-        await LivePresence(redis_client).exchange("dead", {owner.organization_id: [ghost]}, now=0)
+        living = asyncio.create_task(live())
         await until_told(socket, {"key:two": ("Night shift", 3), "key:one": ("Desk", 1)})
+        living.cancel()
         await until_told(socket, {"key:one": ("Desk", 1)})
 
 
@@ -152,7 +159,6 @@ async def test_who_acts_on_a_call_is_told_to_its_organization_alone(
 async def test_which_calls_somebody_has_open_is_told_while_they_say_so_and_are_there(
     hubs: tuple[LiveHub, LiveHub], owner: Owner, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.live_presence.LOOKING_SECONDS", 1)
     place, book = owner.organization_id, LivePresence(redis_client)
 
     async def until_open(socket: ClientConnection, wanted: Mapping[str, list[str]]) -> None:
@@ -174,6 +180,9 @@ async def test_which_calls_somebody_has_open_is_told_while_they_say_so_and_are_t
         await book.look_away(place, "key:one", "another-page")
         await until_open(first, {"key:one": ["call-2"], "key:two": ["call-1"]})
         # What is said no more is believed no more, though its socket stays.
+        monkeypatch.setattr("storage.live_presence.LOOKING_SECONDS", 1)
+        await book.look(place, "key:one", "page", "call-2")
+        await book.look(place, "key:two", "page", "call-1")
         await until_open(first, {"key:one": [], "key:two": []})
         assert not await redis_client.exists(f"org:{place}:looking")
 
