@@ -27,20 +27,23 @@ KEY = cache_keys.assistants(ORGANIZATION)
 
 @dataclass
 class Database:
-    """One value that only grows; a load reads it at once, or after and before waits."""
+    """One value that only grows; a load reads it at once or after a wait, and answers when it may."""
 
     value: JSON = 1
     loads: int = 0
     reads: int = 0
     before: list[float] = field(default_factory=list[float])
-    after: list[float] = field(default_factory=list[float])
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     async def load(self) -> JSON:
         self.loads += 1
         await asyncio.sleep(self.before.pop() if self.before else 0)
         read = self.value
         self.reads += 1
-        await asyncio.sleep(self.after.pop() if self.after else 0)
+        await self.may_answer.wait()
         return read
 
 
@@ -91,11 +94,13 @@ async def test_who_comes_while_a_miss_is_read_waits_for_what_is_kept(cache: Cach
 
 
 async def test_a_slow_reader_brings_nothing_old_back(cache: Cache, another_process: Cache) -> None:
-    database = Database(after=[0.1])
+    database = Database()
+    database.may_answer.clear()
     slow = asyncio.create_task(cache.get(KEY, database.load))
     await until(lambda: database.reads == 1)
     database.value = 2
     await another_process.invalidate(KEY)
+    database.may_answer.set()
     assert (await slow).value == 1
     assert (await cache.get(KEY, database.load)).value == 2
     assert (await another_process.get(KEY, database.load)).value == 2
@@ -103,12 +108,14 @@ async def test_a_slow_reader_brings_nothing_old_back(cache: Cache, another_proce
 
 
 async def test_a_slow_reader_brings_nothing_old_back_after_redis_lost_everything(cache: Cache, redis: Redis) -> None:
-    database = Database(after=[0.1])
+    database = Database()
+    database.may_answer.clear()
     slow = asyncio.create_task(cache.get(KEY, database.load))
     await until(lambda: database.reads == 1)
     database.value = 2
     await cache.invalidate(KEY)
     await redis.flushdb()  # pyright: ignore[reportUnknownMemberType]
+    database.may_answer.set()
     await slow
     assert (await cache.get(KEY, database.load)).value == 2
 

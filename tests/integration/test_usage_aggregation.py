@@ -19,7 +19,6 @@ from workflows.activities.aggregation import Aggregation
 from workflows.billing_contracts import BILLING_QUEUE, USAGE_AGGREGATION_WORKFLOW, AggregationSpan
 from workflows.usage_aggregation import UsageAggregationWorkflow
 
-TODAY = datetime.now(UTC).date()
 HOURS = [f"Etc/GMT{hours:+d}" for hours in range(-14, 13)]
 
 
@@ -76,7 +75,8 @@ async def test_what_is_due_is_added_up_once_and_a_range_anew(pool: Pool, env: Wo
     assert await run(env, AggregationSpan()) == 0
 
     await world.called("call-2", 30, ended_at=world.now - 60 * DAY // 2)
-    since, until = TODAY - timedelta(days=60), TODAY + timedelta(days=3)
+    today = datetime.now(UTC).date()
+    since, until = today - timedelta(days=60), today + timedelta(days=3)
     span = AggregationSpan(since=since.isoformat(), until=until.isoformat(), organization_id=world.organization_id)
     assert await run(env, span) == 60
     kept = await pool.fetch(

@@ -7,8 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+import pytest
 import pytest_asyncio
 
+from serve.webhooks import vapi
 from storage.embedded import PostgresServer, start_postgres
 from storage.migrate import migrate
 from tests.integration.webhook_door import Door, message, open_door, until
@@ -48,7 +50,12 @@ async def door(server: PostgresServer) -> AsyncIterator[Door]:
         yield opened
 
 
-async def test_nothing_is_acknowledged_while_postgres_is_frozen(door: Door, server: PostgresServer) -> None:
+async def test_nothing_is_acknowledged_while_postgres_is_frozen(
+    door: Door, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Two seconds are promised. That they are kept is tried with fewer, so that a busy machine has some to itself.
+    assert vapi._ACK_SECONDS < 2.0  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(vapi, "_ACK_SECONDS", 0.8)
     organization_id = await door.add_organization()
     await door.post(organization_id, message("hang"))
     with frozen(server):

@@ -30,7 +30,7 @@ class Source:
             raise StorageUnavailableError("away")
         return None if key.startswith("nobody") else f"{key} {loaded}"
 
-    def copies(self, *, size: int = 10) -> RecentCopies[str]:
+    def copies(self, *, size: int = 10, load_seconds: float = 60.0) -> RecentCopies[str]:
         return RecentCopies(
             self.load,
             size=size,
@@ -39,7 +39,7 @@ class Source:
             first_loads_waiting=6,
             fresh_seconds=5,
             stale_seconds=60,
-            load_seconds=0.05,
+            load_seconds=load_seconds,
             clock=lambda: self.now,
         )
 
@@ -68,7 +68,7 @@ async def test_many_who_ask_at_once_cause_one_load(source: Source) -> None:
 
 @pytest.mark.parametrize("fault", ["away", "silent"])
 async def test_a_stale_copy_serves_while_the_source_does_not(source: Source, fault: str) -> None:
-    copies = source.copies()
+    copies = source.copies(load_seconds=0.05 if fault == "silent" else 60.0)
     await copies.get("a")
     setattr(source, fault, True)
     source.now = 59
@@ -114,7 +114,7 @@ async def test_keys_that_stand_for_nothing_evict_nothing_that_counts(source: Sou
 
 
 async def test_a_flood_of_unknown_keys_leaves_room_for_the_known(source: Source) -> None:
-    copies = source.copies()
+    copies = source.copies(load_seconds=0.05)
     await copies.get("a")
     source.now = 6
     source.silent = True
