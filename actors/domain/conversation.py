@@ -9,6 +9,9 @@ from actors.domain.json_types import JSON
 SILENCE_MS = 2_000
 """Nobody speaking for longer than this is silence; all of it then counts."""
 LATENCIES_KEPT = 500
+_MOST = 2**31 - 1
+"""Of a count, or of ms between a question and its answer: what is more, weeks, comes of a clock that is wrong, and no
+column of `calls` holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +35,15 @@ class Conversation:
 
     @classmethod
     def told(cls, facts: Mapping[str, JSON]) -> Self:
-        """From the JSON of an inbox row; what has another shape counts as not told."""
+        """From the JSON of an inbox row; what has another shape, or cannot be, counts as not told."""
         return cls(
             first_word_at=_number(facts.get("first_word_at")),
             turn_latencies_ms=_numbers(facts.get("turn_latencies_ms")),
             silence_ms=_number(facts.get("silence_ms")),
-            tools_called=_number(facts.get("tools_called")) or 0,
-            tools_failed=_number(facts.get("tools_failed")) or 0,
+            tools_called=_count(facts.get("tools_called")),
+            tools_failed=_count(facts.get("tools_failed")),
             tool_latencies_ms=_numbers(facts.get("tool_latencies_ms")),
-            interruptions=_number(facts.get("interruptions")) or 0,
+            interruptions=_count(facts.get("interruptions")),
         )
 
 
@@ -117,6 +120,11 @@ def _number(value: JSON) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
+def _count(value: JSON) -> int:
+    number = _number(value)
+    return number if number is not None and number <= _MOST else 0
+
+
 def _numbers(value: JSON) -> tuple[int, ...]:
     told = value if isinstance(value, list) else []
-    return tuple(number for number in map(_number, told) if number is not None)
+    return tuple(number for number in map(_number, told) if number is not None and number <= _MOST)

@@ -33,6 +33,14 @@ def test_a_captured_report_tells_turns_silence_and_tools() -> None:
     assert Conversation.told(told).turn_latencies_ms == tuple(told["turn_latencies_ms"])
 
 
+def test_a_latency_of_weeks_comes_of_a_wrong_clock_and_is_none() -> None:
+    told = _told(_said("user", 1, 2), _said("bot", 1_787_220_000_000, 1_787_220_001_000), _said("user", 3, 4))
+    told |= {"turn_latencies_ms": [700, *told["turn_latencies_ms"]], "tool_latencies_ms": [2**31, 410]}
+    kept = Conversation.told({**told, "interruptions": 2**53, "tools_called": 2})
+    assert (kept.turn_latencies_ms, kept.tool_latencies_ms) == ((700,), (410,))
+    assert (kept.interruptions, kept.tools_called) == (0, 2)
+
+
 def test_an_answer_that_began_before_the_end_of_the_question_is_no_latency() -> None:
     told = _told(_said("bot", 2_000, 3_000), _said("user", 4_000, 6_000), _said("bot", 5_500, 7_000))
     assert told["turn_latencies_ms"] == []

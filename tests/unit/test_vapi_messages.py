@@ -226,6 +226,7 @@ def test_the_artifact_of_a_report() -> None:
 
 def test_the_artifact_of_a_call_end_and_of_a_record() -> None:
     call = {"id": "a", "transcript": "AI: Hi.\n", "cost": 0.25, "recordingUrl": "https://example.com/a.wav"}
+    assert artifact_of({"type": "call-end"}).transcript == ""
     for body in ({"type": "call-end", "call": call}, call):
         artifact = artifact_of(copy.deepcopy(body))  # pyright: ignore[reportArgumentType]
         assert artifact.transcript == "AI: Hi.\n"

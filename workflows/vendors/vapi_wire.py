@@ -85,7 +85,7 @@ def artifact_of(body: "JSON | bytes") -> CallArtifact:
 def _report(body: dict[str, JSON]) -> dict[str, JSON]:
     if "message" in body:
         return mapping(body["message"])
-    return mapping(body["call"]) if body.get("type") == "call-end" else body
+    return mapping(body.get("call")) if body.get("type") == "call-end" else body
 
 
 def _recording_urls(artifact: dict[str, JSON], report: dict[str, JSON]) -> tuple[str, ...]:
