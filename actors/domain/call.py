@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from operator import attrgetter
-from typing import Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from actors.domain.conversation import Conversation, Speech, SpeechSign, ToolsFailed
 from actors.domain.replacing import replaced
@@ -37,6 +37,9 @@ _RANKS = {
 LIVE_STATUSES = frozenset({CallStatus.RINGING, CallStatus.IN_PROGRESS, CallStatus.FORWARDING})
 TALKING_STATUSES = frozenset({CallStatus.IN_PROGRESS, CallStatus.FORWARDING})
 WAITING_STATUSES = frozenset({CallStatus.SCHEDULED, CallStatus.QUEUED})
+
+LONGEST_MS: Final = 24 * 3_600_000
+"""VAPI ends a call after 12 hours at most: one that lasted twice as long was told by a clock that is wrong."""
 
 
 class Source(IntEnum):
@@ -321,12 +324,13 @@ class Call:
 
     @property
     def duration_ms(self) -> int | None:
-        """From answered to ended, by the report if it says so; None while either is unknown."""
-        if self.fields.duration_ms is not None:
-            return self.fields.duration_ms
-        if self.fields.answered_at is None or self.fields.ended_at is None:
+        """From answered to ended, by the report if it says so; None while either is unknown, or cannot be."""
+        told, answered_at, ended_at = self.fields.duration_ms, self.fields.answered_at, self.fields.ended_at
+        if told is not None and told <= LONGEST_MS:
+            return told
+        if answered_at is None or ended_at is None or ended_at - answered_at > LONGEST_MS:
             return None
-        return max(0, self.fields.ended_at - self.fields.answered_at)
+        return max(0, ended_at - answered_at)
 
 
 def _earliest(held: int | None, at: int) -> int:

@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import date
 from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.domain.admission import UNCHECKED
-from actors.domain.call import Call, CallFields, CallStatus, Observation, Precedence, Source
+from actors.domain.call import LONGEST_MS, Call, CallFields, CallStatus, Observation, Precedence, Source
+from actors.domain.charging import billable_seconds
 from actors.domain.commands import InboxRow, command_from
 from actors.domain.json_types import JSON
 from actors.domain.metrics import DayCounters
@@ -104,6 +106,26 @@ def test_a_report_alone_makes_a_complete_call() -> None:
     report = replace(call_rows(1, "c", START)[-1], apply_sequence=1)
     call = recall("organization", [report])["c"]
     assert (call.status, call.report, call.duration_ms) == (CallStatus.ENDED, "received", 59_850)
+
+
+@pytest.mark.parametrize(
+    ("told", "answered_at", "ended_at", "lasted"),
+    [
+        (61_000, START, START + 60_000, 61_000),
+        (None, START, START + 60_000, 60_000),
+        (2**53 - 1, START, START + 60_000, 60_000),
+        (LONGEST_MS + 1, 1, START, None),
+        (None, START // 1_000, START, None),
+        (LONGEST_MS, 1, START, LONGEST_MS),
+    ],
+)
+def test_a_duration_that_cannot_be_is_not_charged(
+    told: int | None, answered_at: int, ended_at: int, lasted: int | None
+) -> None:
+    fields = CallFields(answered_at=answered_at, ended_at=ended_at, duration_ms=told)
+    call = Call(call_id="c", created_at=0, fields=fields)
+    assert call.duration_ms == lasted
+    assert billable_seconds(call.duration_ms) == (lasted or 0) // 1_000
 
 
 def test_a_status_told_twice_began_with_the_earlier() -> None:
