@@ -16,9 +16,9 @@ from serve.incident_pages import IncidentCursor
 from serve.openapi import problem
 from serve.services import Given, Services
 from storage.alarm_rules import OwnRules, RulesChangedError, read_alarm_rules, replace_alarm_rules
+from storage.incident_acts import act_on_incident
 from storage.principals import Principal
 from storage.times import milliseconds
-from workflows.activities.internal_rows import InternalRow
 
 router = APIRouter(route_class=GuardedRoute, tags=["alarms"], prefix="/v1/organizations/{organization_id}")
 
@@ -170,13 +170,15 @@ async def _act(
     if row["closed_at"] is not None:
         raise ConflictError("The incident has ended.")
     kind = _ROWS[action]
-    await services.rows.accept(
-        InternalRow(
-            organization_id=caller.organization_id,
-            call_id=None,
-            type=kind,
-            key=f"{kind}:{incident_id}:{key}",
-            facts={"incident_id": str(incident_id), "by": caller.subject},
-        )
+    told = await act_on_incident(
+        services.pool,
+        organization_id=caller.organization_id,
+        incident_id=str(incident_id),
+        kind=kind,
+        key=f"{kind}:{incident_id}:{key}",
+        actor=caller.subject,
+        at=milliseconds(services.now()),
     )
+    if told is not None and services.owners is not None:
+        services.owners.offer(Delivery(organization_id=caller.organization_id, item=told))
     return IncidentView.of(row)

@@ -120,6 +120,9 @@ async def test_what_somebody_does_goes_to_the_owner(
         answer = await client.post(f"{path}/incidents/{incident_id}/{action}", headers=who.credential)
         assert answer.status_code == 404
     assert await asked(pool, stranger) == []
+    logged = await client.get(f"{tenant.path}/audit-log", headers=tenant.credential)
+    told = [(each["actor"], each["action"], each["target"]) for each in logged.json()["entries"]]
+    assert told == [(facts["by"], kind, f"call-silent call-{incident_id}")] * len(rows)
 
 
 async def test_what_has_ended_is_not_acted_on(client: httpx.AsyncClient, pool: Pool, tenant: Tenant) -> None:
