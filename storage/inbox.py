@@ -20,7 +20,10 @@ _CONNECTION_SECONDS = 1.0
 _STATEMENT_SECONDS = 1.5
 _FLUSHERS = 2
 _GROUP_ROWS = 64
+_GROUP_BYTES = 8 * 1024 * 1024
+"""One statement takes no more bodies than this, and one besides: of the largest, two at a time."""
 _MAX_WAITING = 2_000
+_MAX_WAITING_BYTES = 128 * 1024 * 1024
 
 
 class RowRefusedError(StorageError):
@@ -66,6 +69,10 @@ class _Waiting:
     event: NewEvent
     futures: "list[asyncio.Future[Accepted]]" = field(default_factory=list["asyncio.Future[Accepted]"])
 
+    @property
+    def size(self) -> int:
+        return len(self.event.body or b"")
+
     def is_wanted(self) -> bool:
         return any(not future.done() for future in self.futures)
 
@@ -88,10 +95,19 @@ class Inbox:
     Made inside a running event loop, which owns its flushers until `close`. The pool stays the caller's.
     """
 
-    def __init__(self, pool: Pool, *, flushers: int = _FLUSHERS, max_waiting: int = _MAX_WAITING) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        flushers: int = _FLUSHERS,
+        max_waiting: int = _MAX_WAITING,
+        max_waiting_bytes: int = _MAX_WAITING_BYTES,
+    ) -> None:
         self._pool = pool
         self._max_waiting = max_waiting
+        self._max_waiting_bytes = max_waiting_bytes
         self._waiting: dict[tuple[str, str, str], _Waiting] = {}
+        self._waiting_bytes = 0
         self._arrived = asyncio.Event()
         self._closing = False
         self._flushers = [asyncio.create_task(self._flush(), name=f"inbox flusher {n}") for n in range(flushers)]
@@ -104,9 +120,11 @@ class Inbox:
         """
         waiting = self._waiting.get(event.key)
         if waiting is None:
-            if self._closing or len(self._waiting) >= self._max_waiting:
+            is_full = len(self._waiting) >= self._max_waiting or self._waiting_bytes >= self._max_waiting_bytes
+            if self._closing or is_full:
                 raise StorageUnavailableError(f"{len(self._waiting)} events wait for Postgres already")
             waiting = self._waiting[event.key] = _Waiting(event=event)
+            self._waiting_bytes += waiting.size
             self._arrived.set()
         future: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
         waiting.futures.append(future)
@@ -135,11 +153,14 @@ class Inbox:
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
-        while self._waiting and len(group) < _GROUP_ROWS:
+        size = 0
+        while self._waiting and len(group) < _GROUP_ROWS and size < _GROUP_BYTES:
             waiting = self._waiting.pop(next(iter(self._waiting)))
+            self._waiting_bytes -= waiting.size
             # What nobody waits for any more was answered with a failure already.
             if waiting.is_wanted():
                 group.append(waiting)
+                size += waiting.size
         return group
 
     async def _send(self, group: Sequence[_Waiting]) -> None:

@@ -92,12 +92,26 @@ async def test_a_row_postgres_refuses_fails_alone(inbox: Inbox, pool: Pool) -> N
     assert keys == ["a", "b", "c"]
 
 
-async def test_what_finds_no_room_is_refused_at_once(pool: Pool) -> None:
-    inbox = Inbox(pool, max_waiting=10)
-    outcomes = await asyncio.gather(*(inbox.accept(event(f"k{n}")) for n in range(100)), return_exceptions=True)
-    refused = [each for each in outcomes if isinstance(each, StorageUnavailableError)]
-    assert len(refused) == 90
-    assert await pool.fetchval("select count(*) from webhook_inbox") == 10
+BODY = orjson.dumps({"text": "x" * 1_000})
+
+
+@pytest.mark.parametrize("bound", [{"max_waiting": 10}, {"max_waiting_bytes": 10 * len(BODY)}])
+async def test_what_finds_no_room_is_refused_at_once(pool: Pool, bound: dict[str, int]) -> None:
+    inbox = Inbox(pool, **bound)
+    for so_many in (10, 20):
+        keys = [f"{so_many}-{n}" for n in range(100)]
+        outcomes = await asyncio.gather(*(inbox.accept(event(key, body=BODY)) for key in keys), return_exceptions=True)
+        refused = [each for each in outcomes if isinstance(each, StorageUnavailableError)]
+        assert len(refused) == 90
+        assert await pool.fetchval("select count(*) from webhook_inbox") == so_many, "there is room again afterwards"
+    await inbox.close()
+
+
+async def test_large_bodies_go_in_groups_of_a_bounded_size(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage.inbox._GROUP_BYTES", 2 * len(BODY))
+    inbox = Inbox(pool)
+    await asyncio.gather(*(inbox.accept(event(f"k{n}", body=BODY)) for n in range(9)))
+    assert await pool.fetchval("select count(distinct xmin::text) from webhook_inbox") >= 5
     await inbox.close()
 
 
