@@ -128,6 +128,18 @@ test("a link is live, reconnecting for ten seconds, then stale since it was last
   expect(livenessOf(heardFrame(blind, { ...heartbeat, current: false }, NOW + 16_000), NOW + 16_000).state).toBe("stale");
 });
 
+const twoEvents = (n: number): LiveFrame => ({ type: "events", position: `1-${n}`, after: `1-${n - 2}`, events: [{ type: "call-removed", call_id: "a" }, { type: "call-removed", call_id: "b" }] });
+
+test("what was missed is counted over all frames up to the heartbeat, and not what follows", () => {
+  const heartbeat: LiveFrame = { type: "heartbeat", position: "1-4", time: new Date(NOW).toISOString(), current: true };
+  let link = lost(heardFrame(FIRST_LINK, heartbeat, NOW), NOW);
+  for (const frame of [twoEvents(2), twoEvents(4), heartbeat, twoEvents(6)]) link = heardFrame(link, frame, NOW + 1);
+  expect(link.caughtUp).toEqual({ kind: "events", events: 4, at: NOW + 1, isWhole: true });
+  const nothing = heardFrame(lost(link, NOW), heartbeat, NOW + 2);
+  expect(nothing.caughtUp).toEqual({ kind: "events", events: 0, at: NOW + 2, isWhole: true });
+  expect(heardFrame(FIRST_LINK, twoEvents(2), NOW).caughtUp).toBeNull();
+});
+
 test("a frame that is not newer changes nothing", () => {
   const held = { ...board([call("a")]), position: "1-5" };
   expect(applied(held, { type: "events", position: "1-5", after: "1-4", events: [{ type: "call-removed", call_id: "a" }] })).toBe(held);

@@ -11,6 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 from playwright.async_api import Page, WebSocketRoute
 
 LIVE: Final = re.compile(r"/live/")
+MISSED_AT_ONCE: Final = 5
 FRAMES: Final = Path(__file__).parents[1] / "fixtures" / "board_frames.json"
 SNAPSHOT: Final[dict[str, Any]] = next(
     step["frame"] for step in json.loads(FRAMES.read_bytes())["steps"] if step["does"] == "snapshot"
@@ -47,7 +48,9 @@ class FakeFeed:
         self.incidents: list[dict[str, Any]] = []
         self._socket: WebSocketRoute | None = None
         self.missed: list[dict[str, Any]] = []
-        """Events that are told to whoever comes back, in one frame."""
+        """Events that are told to whoever comes back, as a hub tells many: in several frames, and a heartbeat after."""
+        self.remembers = True
+        """Whether what was missed is still known; whoever comes back is sent everything else."""
 
     async def install(self, page: Page) -> None:
         """From the page's next connection on."""
@@ -55,12 +58,16 @@ class FakeFeed:
 
     def _open(self, socket: WebSocketRoute) -> None:
         self._socket = socket
-        if "after=" in socket.url:
-            missed, self.missed = self.missed, []
-            self.tell(*missed)
+        resumes = "after=" in socket.url
+        if resumes and self.remembers:
+            for start in range(0, len(self.missed), MISSED_AT_ONCE):
+                self.tell(*self.missed[start : start + MISSED_AT_ONCE])
+            self.missed = []
+            self.beat()
             return
         state = {**SNAPSHOT["state"], "calls": self.calls, "counters": self.counters, "incidents": self.incidents}
-        self.send({"type": "snapshot", "position": f"1-{self.n}", "reason": "first", "state": state})
+        reason = "gap" if resumes else "first"
+        self.send({"type": "snapshot", "position": f"1-{self.n}", "reason": reason, "state": state})
         self.beat()
 
     def send(self, frame: dict[str, Any]) -> None:

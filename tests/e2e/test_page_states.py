@@ -107,13 +107,21 @@ async def test_a_board_that_was_cut_off_says_so_stands_still_and_catches_up(page
 
     feed.missed = [{"type": "call-removed", "call_id": f"gone-{n}"} for n in range(8)]
     await page.unroute("**/live-tickets")
-    caught_up = page.locator(".banner[data-kind=good]")
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        # In steps shorter than it is shown for: the answers it waits for come in real time.
-        while await caught_up.count() == 0:
-            await page.clock.run_for(500)
-    await expect(caught_up).to_have_text("Caught up: 8 events.")
+    await it_says(page, "Caught up: 8 events.")
     await shot("reconnected")
+
+    feed.remembers = False
+    await feed.cut()
+    await it_says(page, "Refreshed.")
+    await expect(page.locator("#link")).to_have_attribute("data-state", "live")
+    await shot("refreshed")
+
+
+async def it_says(page: Page, text: str) -> None:
+    """That it is back, on a page whose clock stands: what it waits for comes in real time, what it shows goes by."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while await page.locator(".banner[data-kind=good]").all_inner_texts() != [text]:
+            await page.clock.run_for(500)
 
 
 async def test_delays_and_a_provider_that_is_away_are_told_apart(page: Page, shot: Shoot) -> None:
@@ -122,7 +130,10 @@ async def test_delays_and_a_provider_that_is_away_are_told_apart(page: Page, sho
     away = {"error": "VAPI answered 503", "failing_since": iso(datetime.now(UTC))}
     told = {"state": away, "last_day": {"received": 1, "last_received_at": iso(datetime.now(UTC))}}
     await page.route("**/reconciliations?*", answering(told))
+    waiting = {"webhooks": {"lag_seconds": 31.0}}
+    await page.route(re.compile(r"/v1/organizations/[^/?]+$"), answering(waiting))
     await show(page, feed)
+    await expect(page.locator("#we-are-behind")).to_contain_text("has waited 31.0 s")
     await expect(page.locator("#behind")).to_contain_text("Events delayed 42.0 s (p95")
     await expect(page.locator("#provider-incident")).to_contain_text("VAPI answered 503")
     await expect(page.locator("#provider-incident").get_by_role("link")).to_be_visible()

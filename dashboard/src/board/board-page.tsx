@@ -155,6 +155,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
         showKeys={() => setShowsKeys(true)}
       />
       <Banners link={link} liveness={liveness} lagP95Ms={board.counters?.today.webhook_lag_p95_ms ?? null} isExpired={isExpired} refused={refused}
+        waitedMs={surroundings.waitedSeconds === null ? null : surroundings.waitedSeconds * 1_000}
         provider={surroundings.path.provider}
         full={ledger !== null && ledger.limit !== null && isFull(ledger) ? { limit: ledger.limit, refusedToday: board.counters?.today.refused ?? 0, show: () => setShowsSlots(true) } : null}
       />

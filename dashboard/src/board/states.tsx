@@ -18,7 +18,10 @@ export interface BannersProps {
   link: LiveLink;
   /** Null for whoever may not watch. */
   liveness: Liveness | null;
+  /** The provider's: from when events occurred to when they reached us, p95 of today. */
   lagP95Ms: number | null;
+  /** Ours: how long the oldest event that reached us has waited to be applied. */
+  waitedMs?: number | null;
   isExpired: boolean;
   refused: "signed-out" | "not-permitted" | null;
   /** Since when the provider cannot be asked. */
@@ -27,7 +30,7 @@ export interface BannersProps {
   full?: { limit: number; refusedToday: number; show: () => void } | null;
 }
 
-export function Banners({ lagP95Ms, provider = null, full = null, ...how }: BannersProps): ReactNode {
+export function Banners({ lagP95Ms, waitedMs = null, provider = null, full = null, ...how }: BannersProps): ReactNode {
   const timeZone = useTimeZone();
   return (
     <div className="banners">
@@ -47,6 +50,11 @@ export function Banners({ lagP95Ms, provider = null, full = null, ...how }: Bann
           <button type="button" className="link" onClick={full.show}>
             Which calls hold them?
           </button>
+        </p>
+      )}
+      {waitedMs !== null && waitedMs > BEHIND_MS && (
+        <p className="banner" data-kind="behind" role="status" id="we-are-behind">
+          We are behind: an event that reached us has waited {ofMs(waitedMs)} to be shown. It is kept, and comes by itself.
         </p>
       )}
       {lagP95Ms !== null && lagP95Ms > BEHIND_MS && (

@@ -24,6 +24,8 @@ export interface Surroundings {
   /** Share, of the rule that watches the service level. */
   target: Asked<number | null>;
   path: Path;
+  /** Since when, in seconds, the oldest event that was received waits to be applied; null while that is not known. */
+  waitedSeconds: number | null;
 }
 
 interface AlarmRules {
@@ -40,6 +42,7 @@ export function useSurroundings(organizationId: string, callsNow: number | null)
   const at = (...parts: string[]): string => organizationPath(organizationId, ...parts);
   const slots = useReading<SlotLedger>(at("slots"), {}, { everyMs: SLOTS_MS });
   const rules = useReading<AlarmRules>(at("alarm-rules"));
+  const own = useReading<{ webhooks: { lag_seconds: number } }>(at(), {}, { everyMs: PATH_MS });
   const provider = useReading<Told>(at("reconciliations"), { limit: 1 }, { everyMs: PATH_MS });
   // Whether any call ever came is asked only of a board without one.
   const isEmpty = callsNow === 0;
@@ -54,6 +57,7 @@ export function useSurroundings(organizationId: string, callsNow: number | null)
     slots: asked(slots.reading, slots.reload),
     target: { ...asked(rules.reading, rules.reload), value: rule ? rule.threshold / 100 : null },
     path: told === null ? EMPTY_PATH : pathOf(told.state, told.last_day, valueOf(past.reading)?.calls.length ?? null),
+    waitedSeconds: valueOf(own.reading)?.webhooks.lag_seconds ?? null,
   };
 }
 

@@ -13,29 +13,37 @@ export interface Link {
   retryAt: number | null;
   /** Server's clock minus ours. */
   skewMs: number;
-  /** What the last coming back brought. */
-  caughtUp: { kind: "events" | "snapshot"; events: number; at: number } | null;
+  /** What the last coming back brought: what was missed comes in several frames, and a heartbeat after the last. */
+  caughtUp: { kind: "events" | "snapshot"; events: number; at: number; isWhole: boolean } | null;
 }
 
 export const FIRST_LINK: Link = { phase: "connecting", heardAt: null, blindAt: null, retryAt: null, skewMs: 0, caughtUp: null };
 
 export function heardFrame(link: Link, frame: LiveFrame, now: number): Link {
-  const isBack = link.phase === "reconnecting";
-  const live: Link = { ...link, phase: "live", heardAt: now, retryAt: null };
+  const live: Link = { ...link, phase: "live", heardAt: now, retryAt: null, caughtUp: caughtUpAfter(link, frame, now) };
   switch (frame.type) {
     case "heartbeat":
-      return {
-        ...live,
-        skewMs: Date.parse(frame.time) - now,
-        blindAt: frame.current ? null : (link.blindAt ?? now),
-        ...(isBack ? { caughtUp: { kind: "events", events: 0, at: now } } : {}),
-      };
+      return { ...live, skewMs: Date.parse(frame.time) - now, blindAt: frame.current ? null : (link.blindAt ?? now) };
     case "events":
-      return { ...live, blindAt: null, ...(isBack ? { caughtUp: { kind: "events", events: frame.events.length, at: now } } : {}) };
     case "snapshot":
-      return { ...live, blindAt: null, ...(isBack ? { caughtUp: { kind: "snapshot", events: 0, at: now } } : {}) };
+      return { ...live, blindAt: null };
     default:
       return live;
+  }
+}
+
+function caughtUpAfter(link: Link, frame: LiveFrame, now: number): Link["caughtUp"] {
+  const begun = link.phase === "reconnecting" ? { kind: "events" as const, events: 0, at: now, isWhole: false } : link.caughtUp;
+  if (begun === null || begun.isWhole) return begun;
+  switch (frame.type) {
+    case "heartbeat":
+      return { ...begun, isWhole: true };
+    case "events":
+      return { ...begun, events: begun.events + frame.events.length };
+    case "snapshot":
+      return { ...begun, kind: "snapshot" };
+    default:
+      return begun;
   }
 }
 
