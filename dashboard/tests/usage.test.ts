@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { minutesFigure } from "../src/board/tiles.ts";
 import { amountOfEntry, entryWords, timeOfEntry } from "../src/usage/entries.ts";
 import { FIRST_ORDER, type Order, orderAfter, rowsOf, sharesCsv, sorted, type UsageShares } from "../src/usage/shares.ts";
 import { barsOf, figuresOf, markWords, money, periodWords, type Usage } from "../src/usage/usage.ts";
@@ -24,6 +25,14 @@ test("what is used stands beside what it is of, and what is beyond beside its pr
 test("without a plan nothing is made up", () => {
   const told = figuresOf({ ...USAGE, plan: null, included_minutes: null, overage_minutes: null, limit_minutes: null, used_share: null });
   expect(told.filter((each) => ["included", "overage"].includes(each.key)).map((each) => each.value)).toEqual(["–", "–"]);
+});
+
+test("the board tells the minutes, of what, what they come to, and as of when", () => {
+  const projection = { basis: "straight_line", used_minutes: 1_300, overage_seconds: 0, cost_micros: 0 } as const;
+  const told = minutesFigure({ ...USAGE, projection }, "Europe/Berlin");
+  expect([told.value, told.under]).toEqual(["405 min", "101 % of 400 min, projected 1,300 min"]);
+  expect(told.formula).toContain("as of 01:00");
+  expect(minutesFigure({ ...USAGE, limit_minutes: null, used_share: null }, "UTC").under).toBe("");
 });
 
 test("the formula of a projection is the one it was made by", () => {

@@ -55,7 +55,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
   const newIds = useNewCalls(board, now);
   const isFirst = board.position === null;
   const isClosed = refused === "not-permitted";
-  const surroundings = useSurroundings(organization.organization_id, isFirst ? null : rows.total);
+  const surroundings = useSurroundings(organization.organization_id, isFirst ? null : rows.total, organization.scopes.includes("usage:read"));
   const ledger = surroundings.slots.value;
   const incidents = useMemo(() => openIncidents(board), [board]);
   const hourTick = Math.floor(now / HOUR_EVERY_MS);
@@ -172,7 +172,7 @@ export function BoardPage({ organization, session, isExpired }: PageProps): Reac
               slots: surroundings.slots,
               target: surroundings.target,
             })}
-            figures={figuresOf({ counters: board.counters, timeZone: board.organization.time_zone })}
+            figures={figuresOf({ counters: board.counters, timeZone: board.organization.time_zone, usage: surroundings.usage })}
             chosen={filters.group}
             choose={choose}
             openSlots={() => setShowsSlots(true)}

@@ -32,6 +32,7 @@ export interface BannersProps {
 
 export function Banners({ lagP95Ms, waitedMs = null, provider = null, full = null, ...how }: BannersProps): ReactNode {
   const timeZone = useTimeZone();
+  const isBehind = waitedMs !== null && waitedMs > BEHIND_MS;
   return (
     <div className="banners">
       <HowLive {...how} />
@@ -52,14 +53,14 @@ export function Banners({ lagP95Ms, waitedMs = null, provider = null, full = nul
           </button>
         </p>
       )}
-      {waitedMs !== null && waitedMs > BEHIND_MS && (
+      {isBehind && (
         <p className="banner" data-kind="behind" role="status" id="we-are-behind">
           We are behind: an event that reached us has waited {ofMs(waitedMs)} to be shown. It is kept, and comes by itself.
         </p>
       )}
       {lagP95Ms !== null && lagP95Ms > BEHIND_MS && (
         <p className="banner" data-kind="behind" role="status" id="behind">
-          Events delayed {ofMs(lagP95Ms)} (p95 of today) before they reached us: the provider is behind, this page is not.
+          Events delayed {ofMs(lagP95Ms)} (p95 of today) before they reached us: the provider is behind{isBehind ? ", too" : ", this page is not"}.
         </p>
       )}
     </div>

@@ -1,8 +1,9 @@
-/** What the board needs beside the feed: slots, the target of the service level, and how the provider fares. Each may fail alone. */
+/** What the board needs beside the feed: slots, the target of the service level, minutes, how the provider fares. Each may fail alone. */
 
 import { useEffect, useState } from "react";
 import { type Reading, useReading, valueOf } from "../api/reading.ts";
 import { organizationPath } from "../api/client.ts";
+import type { Usage } from "../usage/usage.ts";
 import { EMPTY_PATH, type Path, pathOf, type ReconciliationState } from "./path.ts";
 import type { SlotLedger } from "./slots.ts";
 
@@ -26,6 +27,8 @@ export interface Surroundings {
   path: Path;
   /** Since when, in seconds, the oldest event that was received waits to be applied; null while that is not known. */
   waitedSeconds: number | null;
+  /** Of the billing period; null for who may not see it. */
+  usage: Usage | null;
 }
 
 interface AlarmRules {
@@ -37,12 +40,13 @@ interface Told {
   last_day: { received: number; last_received_at: string | null };
 }
 
-export function useSurroundings(organizationId: string, callsNow: number | null): Surroundings {
+export function useSurroundings(organizationId: string, callsNow: number | null, mayReadUsage: boolean): Surroundings {
   const [from] = useState(() => new Date(Date.now() - LOOKED_BACK_DAYS * DAY_MS).toISOString());
   const at = (...parts: string[]): string => organizationPath(organizationId, ...parts);
   const slots = useReading<SlotLedger>(at("slots"), {}, { everyMs: SLOTS_MS });
   const rules = useReading<AlarmRules>(at("alarm-rules"));
   const own = useReading<{ webhooks: { lag_seconds: number } }>(at(), {}, { everyMs: PATH_MS });
+  const usage = useReading<Usage>(mayReadUsage ? at("usage") : null, {}, { everyMs: PATH_MS });
   const provider = useReading<Told>(at("reconciliations"), { limit: 1 }, { everyMs: PATH_MS });
   // Whether any call ever came is asked only of a board without one.
   const isEmpty = callsNow === 0;
@@ -58,6 +62,7 @@ export function useSurroundings(organizationId: string, callsNow: number | null)
     target: { ...asked(rules.reading, rules.reload), value: rule ? rule.threshold / 100 : null },
     path: told === null ? EMPTY_PATH : pathOf(told.state, told.last_day, valueOf(past.reading)?.calls.length ?? null),
     waitedSeconds: valueOf(own.reading)?.webhooks.lag_seconds ?? null,
+    usage: valueOf(usage.reading),
   };
 }
 

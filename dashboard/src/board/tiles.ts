@@ -5,6 +5,7 @@ import { minutes, NOTHING, ofMs, percent, seconds, since, timeIn } from "../call
 import { type Hour } from "../calls/hour.ts";
 import { isLive, isWaiting } from "../calls/facts.ts";
 import type { BoardCall, CountersView } from "../live/protocol.ts";
+import { minutesWords, type Usage } from "../usage/usage.ts";
 import { isFull, type SlotLedger } from "./slots.ts";
 import type { Asked } from "./surroundings.ts";
 
@@ -106,15 +107,15 @@ export function tilesOf(world: TileWorld): Tile[] {
 }
 
 /** The figures of the day that need no tile of their own. */
-export function figuresOf({ counters: { today }, timeZone }: Pick<TileWorld, "counters" | "timeZone">): Tile[] {
+export function figuresOf({ counters: { today }, timeZone, usage }: Pick<TileWorld, "counters" | "timeZone"> & { usage: Usage | null }): Tile[] {
   return [
+    ...(usage === null ? [] : [minutesFigure(usage, timeZone)]),
     tile("peak", {
       name: "Peak today",
       value: today.peak_at ? String(today.peak_live) : NOTHING,
       under: today.peak_at ? `at ${timeIn(today.peak_at, timeZone)}` : "",
       formula: "Most calls live at one moment today, exactly, by every call's beginning and end.",
     }),
-    tile("refused", { name: "Refused", value: String(today.refused), under: "", formula: "Calls refused today by the organization's limits." }),
     tile("answer", {
       name: "Speed of answer",
       value: seconds(today.answer_seconds),
@@ -163,6 +164,18 @@ function slotsTile({ slots, counters: { today }, timeZone }: TileWorld): Tile {
     opens: ledger === null ? null : "slots",
     fault: faultOf(slots),
     formula: "Calls that hold a slot of the organization's limit, those admitted within the last minute too. Asked every 15 s. Peak: most calls live at one moment today. Click: which calls hold them.",
+  });
+}
+
+/** The billing period's minutes, of its limit and as they will be. */
+export function minutesFigure({ used_minutes, used_share, limit_minutes, projection, as_of }: Usage, timeZone: string): Tile {
+  const ofLimit = used_share === null ? [] : [`${percent(used_share)} of ${minutesWords(limit_minutes)}`];
+  const ahead = projection === null ? [] : [`projected ${minutesWords(projection.used_minutes)}`];
+  return tile("minutes", {
+    name: "Minutes used",
+    value: minutesWords(used_minutes),
+    under: [...ofLimit, ...ahead].join(", "),
+    formula: `What the ledger holds of this billing period, as of ${timeIn(as_of, timeZone)}, and what it comes to at this pace. The page of usage tells more.`,
   });
 }
 
