@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { heardAfter, heardAtFirst } from "../src/alarms/sound.ts";
 import { tagsAmong } from "../src/call/tags.ts";
 import { chipsOf, filtersOf, matches } from "../src/calls/filters.ts";
 import { evidenceOf, isStale, lastedWords, silenceMs, wayWords } from "../src/calls/facts.ts";
@@ -138,6 +139,24 @@ test("what was missed is counted over all frames up to the heartbeat, and not wh
   const nothing = heardFrame(lost(link, NOW), heartbeat, NOW + 2);
   expect(nothing.caughtUp).toEqual({ kind: "events", events: 0, at: NOW + 2, isWhole: true });
   expect(heardFrame(FIRST_LINK, twoEvents(2), NOW).caughtUp).toBeNull();
+});
+
+test("each alarm is heard once, the first few of many, and none that is muted, acknowledged or was open before", () => {
+  const bad = incident("bad", "critical");
+  const more = ["a", "b", "c", "d"].map((id) => incident(id, "warning"));
+  let heard = heardAtFirst([bad]);
+  const sounds = (open: LiveIncident[], laterMs: number): string | null => {
+    const [next, severity] = heardAfter(heard, open, NOW + laterMs);
+    heard = next;
+    return severity;
+  };
+  expect(sounds([bad], 0)).toBeNull();
+  expect(more.map((each, laterMs) => sounds([bad, each], laterMs))).toEqual(["warning", "warning", "warning", null]);
+  expect(sounds([bad, ...more], 20_000)).toBeNull();
+  expect(sounds([{ ...incident("muted", "critical"), muted_until: new Date(NOW + 60_000).toISOString() }], 30_000)).toBeNull();
+  expect(sounds([{ ...incident("seen", "critical"), acknowledged_at: at(0) }], 30_000)).toBeNull();
+  expect(sounds([incident("e", "notice"), incident("f", "critical")], 30_000)).toBe("critical");
+  expect(sounds([], 40_000)).toBeNull();
 });
 
 test("a frame that is not newer changes nothing", () => {

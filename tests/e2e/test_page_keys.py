@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest_asyncio
 from playwright.async_api import Page, Route, expect
@@ -92,6 +93,41 @@ async def test_an_alarm_is_acknowledged_and_muted(page: Page, feed: FakeFeed) ->
     await page.keyboard.press("m")
     await expect(page.locator("#said")).to_contain_text("Muted for 15 minutes: ")
     assert asked == ["acknowledge", "mute"]
+
+
+COUNT_TONES: Final = """
+    window.tones = 0;
+    const make = AudioContext.prototype.createOscillator;
+    AudioContext.prototype.createOscillator = function () { window.tones += 1; return make.call(this); };
+"""
+
+
+async def test_a_new_alarm_is_heard_once_by_who_wants_it(page: Page, feed: FakeFeed) -> None:
+    await page.add_init_script(COUNT_TONES)
+    await page.goto("/")
+    await until_live(page)
+    sound = page.locator("#sound")
+    await expect(sound).to_have_text("Sound off")
+
+    async def comes(call_id: str, kind: str = "opened", **told: object) -> int:
+        incident = {**an_incident(call_id, datetime.now(UTC)), **told}
+        feed.tell({"type": "incident", "kind": kind, "incident": incident})
+        feed.tell({"type": "call-removed", "call_id": f"after-{call_id}-{kind}"})
+        told_of = page.locator(f'#alarms [data-incident="{incident["incident_id"]}"]')
+        await expect(told_of).to_have_attribute("data-over", "false" if kind == "opened" else "true")
+        tones: int = await page.evaluate("tones")
+        return tones
+
+    assert await comes("unheard") == 0
+    await sound.click()
+    await expect(sound).to_have_text("Sound on")
+    assert await comes("heard") == 3, "three short tones for a critical one"
+    assert await comes("heard", "recovered", recovered_at=iso(datetime.now(UTC)), lasted_seconds=1.0) == 3
+    await page.reload()
+    await until_live(page)
+    await sound.focus()
+    await expect(sound).to_have_attribute("aria-pressed", "true")
+    assert await comes("muted", muted_until=iso(datetime.now(UTC) + timedelta(minutes=9))) == 0
 
 
 async def test_an_open_call_is_acted_on(page: Page, feed: FakeFeed, shot: Shoot) -> None:

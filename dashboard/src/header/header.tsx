@@ -9,6 +9,7 @@ import type { PresenceFrame } from "../live/protocol.ts";
 import { Watching } from "../presence/watching.tsx";
 import { subjectOf } from "../presence/words.ts";
 import { Account } from "./account.tsx";
+import { SoundSwitch } from "./sound-switch.tsx";
 import { Menu } from "../shell/menu.tsx";
 import { toOrganization } from "../shell/organization.ts";
 import { replaceParams } from "../shell/router.ts";
@@ -57,6 +58,7 @@ export function Header({ organization, name, kicker, session, liveness, presence
           ?
         </button>
       )}
+      {liveness && <SoundSwitch key={organization.organization_id} />}
       <Account session={session} organization={organization} />
       {presence && <Watching presence={presence} me={subjectOf(session.user)} />}
       {liveness && <ConnectionChip liveness={liveness} />}

@@ -20,10 +20,14 @@ export interface Live {
   refused: "signed-out" | "not-permitted" | null;
 }
 
+/** Is given the board, and the server's time. */
+export type BoardFollower = (board: Board, serverNow: number) => void;
+
 export class LiveStore {
   private live: Live = { board: EMPTY_BOARD, link: FIRST_LINK, over: [], refused: null };
   private shown: Live = this.live;
   private readonly listeners = new Set<() => void>();
+  private readonly followers = new Set<BoardFollower>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopFollowing: (() => void) | undefined;
 
@@ -64,6 +68,13 @@ export class LiveStore {
     return () => this.listeners.delete(told);
   };
 
+  /** Tells the board as it is and after each frame, on a hidden page too: for what is heard and not seen. */
+  readonly onBoard = (follower: BoardFollower): (() => void) => {
+    this.followers.add(follower);
+    follower(this.live.board, Date.now() + this.live.link.skewMs);
+    return () => this.followers.delete(follower);
+  };
+
   readonly current = (): Live => this.shown;
 
   private heard(frame: LiveFrame): boolean {
@@ -73,6 +84,7 @@ export class LiveStore {
     const link = heardFrame(this.live.link, frame, now);
     const over = overAfter(this.live.over, ended, now + link.skewMs);
     this.become({ ...this.live, board: applied(this.live.board, frame), link, over });
+    for (const follower of this.followers) follower(this.live.board, now + link.skewMs);
     return true;
   }
 
