@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -41,16 +42,33 @@ class Link:
     reason: str = ""
     heard_at: int = 0
     skew_ms: int = 0
-    current: bool = True
+    blind_at: int | None = None
+    """Since when the hub itself cannot read the feed."""
 
     def hear(self, frame: Mapping[str, Any], now: int) -> None:
         """Note that a frame came; heartbeats bring the server's clock."""
         self.state, self.heard_at = "live", now
-        if frame["type"] == "heartbeat":
-            self.skew_ms = (milliseconds(frame["time"]) or now) - now
-            self.current = bool(frame.get("current", True))
-        elif frame["type"] == "events":
-            self.current = True
+        match frame["type"]:
+            case "heartbeat":
+                self.skew_ms = (milliseconds(frame["time"]) or now) - now
+                is_blind = not frame.get("current", True)
+                self.blind_at = (self.blind_at or now) if is_blind else None
+            case "events" | "snapshot" | "wallboard":
+                self.blind_at = None
+            case _:
+                pass
+
+    def stale_since(self, now: int) -> int | None:
+        """When a board that is not live any more was; None while it is, or may be again in a moment."""
+        if self.blind_at is not None:
+            return self.blind_at
+        # Heartbeats come every five seconds: two missed are as good as a lost connection.
+        return self.heard_at if self.heard_at > 0 and now - self.heard_at >= STALE_AFTER_MS else None
+
+    def board_time(self, now: int) -> int:
+        """What clocks on the board go by: the server's now, or the last moment known of a board that is stale."""
+        since = self.stale_since(now)
+        return (now if since is None else since) + self.skew_ms
 
 
 def milliseconds(time: str | None) -> int | None:
@@ -76,13 +94,13 @@ def evidence(call: View, now: int) -> str:
 def render(board: LiveBoard, link: Link, now: int, *, lines: int) -> RenderableType:
     """The whole screen, in so many lines. `now` is this machine's clock in ms.
 
-    Of more calls than fit the newest are shown, and how many more there are.
+    Of more calls than fit those are shown that are worst off, the oldest before others, and how many more there are.
     """
-    server_now = now + link.skew_ms
+    server_now = link.board_time(now)
     if board.is_wallboard:
         return Group(_header(board, link, now), _counters(board), _wall_alarms(board), _NO_CALLS)
-    calls = sorted(board.calls.values(), key=lambda call: (call["created_at"], call["call_id"]))
-    open_calls = [call for call in calls if call["status"] != "ended"]
+    calls, ranks = board.calls.values(), alarmed_calls(board)
+    open_calls = sorted((call for call in calls if call["status"] != "ended"), key=lambda call: _urgency(call, ranks))
     ended = sorted((call for call in calls if call["status"] == "ended"), key=_ended_at, reverse=True)[:ENDED_SHOWN]
     alarms = sorted(board.incidents.values(), key=_rank)
     alarm_lines = min(len(alarms), ALARMS_SHOWN + 1)
@@ -92,8 +110,8 @@ def render(board: LiveBoard, link: Link, now: int, *, lines: int) -> RenderableT
         _header(board, link, now),
         _counters(board),
         _alarms(alarms, server_now),
-        _table(open_calls[hidden:], alarmed_calls(board), server_now) if open_calls else _empty(board, link),
-        Text(f"{hidden} older ones not shown" if hidden else "", style="dim"),
+        _table(open_calls[:room], ranks, server_now) if open_calls else _empty(board, link),
+        Text(f"{hidden} more not shown" if hidden else "", style="dim"),
         _tray(ended, server_now),
     )
 
@@ -142,18 +160,16 @@ def _header(board: LiveBoard, link: Link, now: int) -> RenderableType:
     line = Table.grid(expand=True)
     line.add_column(ratio=1)
     line.add_column(justify="right")
-    line.add_row(title, _chip(link, now))
+    line.add_row(title, _chip(board, link, now))
     return line
 
 
-def _chip(link: Link, now: int) -> Text:
-    # Heartbeats come every five seconds: two missed are as good as a lost connection.
-    quiet = link.heard_at > 0 and now - link.heard_at >= STALE_AFTER_MS
-    if link.state == "live" and link.current and not quiet:
+def _chip(board: LiveBoard, link: Link, now: int) -> Text:
+    if (since := link.stale_since(now)) is not None:
+        stood = _time_of_day(since + link.skew_ms, board, "%H:%M:%S")
+        return Text(f"■ stale since {stood}  {link.reason}", style="bold red")
+    if link.state == "live":
         return Text("● live", style="bold green")
-    if quiet or not link.current:
-        since = datetime.fromtimestamp(link.heard_at / 1000, UTC).astimezone().strftime("%H:%M:%S")
-        return Text(f"■ stale since {since}  {link.reason}", style="bold red")
     return Text(f"◐ {link.state}  {link.reason}", style="bold yellow")
 
 
@@ -162,7 +178,7 @@ def _counters(board: LiveBoard) -> RenderableType:
         return Text("")
     today = board.counters["today"]
     peak_at = milliseconds(today["peak_at"])
-    peak = f"{today['peak_live']} at {_time_of_day(peak_at)}" if peak_at is not None else NOTHING
+    peak = f"{today['peak_live']} at {_time_of_day(peak_at, board)}" if peak_at is not None else NOTHING
     level = today["service_level_share"]
     figures = [
         ("live", str(board.counters["live"])),
@@ -188,8 +204,10 @@ def _counters(board: LiveBoard) -> RenderableType:
     return Panel(grid, border_style="dim")
 
 
-def _time_of_day(at: int) -> str:
-    return datetime.fromtimestamp(at / 1000, UTC).astimezone().strftime("%H:%M")
+def _time_of_day(at: int, board: LiveBoard, form: str = "%H:%M") -> str:
+    """On the organization's clock, as the page tells it."""
+    zone = ZoneInfo(board.organization.get("time_zone", "UTC"))
+    return datetime.fromtimestamp(at / 1000, zone).strftime(form)
 
 
 def _of_ms(value: float | None) -> float | None:
@@ -205,6 +223,13 @@ def alarmed_calls(board: LiveBoard) -> Mapping[str, str]:
     """The shape of the worst alarm of each call that has one."""
     worst = sorted(board.incidents.values(), key=_rank, reverse=True)
     return {each["call_id"]: _SHAPES[each["severity"]] for each in worst if each["call_id"] is not None}
+
+
+def _urgency(call: View, alarmed: Mapping[str, str]) -> tuple[int, str, str]:
+    """The page's order: severity, then age."""
+    shape = alarmed.get(call["call_id"])
+    rank = len(_SHAPES) if shape is None else [*_SHAPES.values()].index(shape)
+    return (rank, call["answered_at"] or call["created_at"], call["call_id"])
 
 
 def _rank(incident: View) -> tuple[int, str]:

@@ -140,8 +140,29 @@ def test_a_board_that_is_not_fed_says_since_when() -> None:
     assert "stale since" in shown(board(), Link(state="reconnecting", heard_at=NOW - 11_000))
     assert "stale since" in shown(board(), Link(state="live", heard_at=NOW - 11_000))
     blind = Link()
-    blind.hear({"type": "heartbeat", "time": "2026-01-01T00:00:00.000Z", "current": False}, NOW)
-    assert "stale since" in shown(board(), blind)
+    for later in (0, 5):
+        told = {"type": "heartbeat", "time": f"2026-01-01T00:00:0{later}.000Z", "current": False}
+        blind.hear(told, NOW + later * 1_000)
+    assert "stale since 00:00:00" in shown(board(), blind, NOW + 5_000)
+    blind.hear({"type": "snapshot"}, NOW + 6_000)
+    assert "● live" in shown(board(), blind, NOW + 6_000)
+
+
+def test_clocks_of_a_stale_board_stand_where_it_was_last_heard() -> None:
+    link = Link(state="live", heard_at=NOW)
+    texts = {shown(board(call()), link, NOW + after * 1_000) for after in (20, 80)}
+    assert len(texts) == 1
+    assert "1:00" in texts.pop()
+    assert "1:09" in shown(board(call()), link, NOW + 9_000), "a moment without a frame is no standstill"
+
+
+def test_times_are_the_organizations() -> None:
+    seen = board()
+    seen.organization["time_zone"] = "Asia/Kolkata"
+    seen.counters["today"] |= {"peak_live": 7, "peak_at": "2025-12-31T23:40:00.000Z"}
+    text = shown(seen, Link(state="live", heard_at=NOW - 11_000))
+    assert "7 at 05:10" in text
+    assert "stale since 05:29:49" in text
 
 
 def test_eighty_columns_have_room_for_every_figures_name() -> None:
@@ -162,15 +183,18 @@ def test_ended_calls_move_to_the_tray() -> None:
     assert "report pending" in text
 
 
-def test_of_more_calls_than_fit_the_newest_are_shown_and_the_rest_is_counted() -> None:
-    calls = [call(call_id=f"c{n:02}", from_number=f"+1555{n:04}") for n in range(60)]
+def test_of_more_calls_than_fit_the_worst_and_then_the_oldest_are_shown_and_the_rest_is_counted() -> None:
+    began = "2025-12-31T23:{:02}:00.000Z"
+    calls = [call(call_id=f"c{n:02}", from_number=f"+1555{n:04}", answered_at=began.format(n)) for n in range(59)]
     over = [call(call_id=f"e{n}", status="ended", ended_reason="customer-ended-call") for n in range(9)]
-    text = shown(board(*calls, *over), Link(), lines=30)
+    seen = board(*calls, *over)
+    for call_id, severity in (("c50", "critical"), ("c55", "warning")):
+        seen.incidents["call-silent", call_id] = incident(incident_id=call_id, severity=severity, call_id=call_id)
+    text = shown(seen, Link(), lines=30)
     assert len(text.splitlines()) <= 30
-    assert "+15550059" in text
-    assert "+15550000" not in text
-    hidden = sum(each["from_number"] not in text for each in calls)
-    assert f"{hidden} older ones not shown" in text
+    rows = re.findall(r"\+1555\d{4}", text)
+    assert rows[:4] == ["+15550050", "+15550055", "+15550000", "+15550001"]
+    assert f"{len(calls) - len(rows)} more not shown" in text
     assert "recently ended" in text
     assert "not shown" not in shown(board(*calls[:3]), Link(), lines=30)
 
