@@ -35,6 +35,7 @@ CATCH_UP_ENTRIES: Final = 5_000
 FEED_PATIENCE_SECONDS: Final = 2.0
 """How long who resumes waits for a feed that cannot be read before it is given a snapshot."""
 RETRY_SECONDS: Final = 0.1
+FAULT_RETRY_SECONDS: Final = 1.0
 
 
 class Channel:
@@ -118,6 +119,9 @@ class Channel:
                 break
             except UnavailableError:
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # heartbeats would go on without the feed, and nobody would know
+                log.exception("a feed cannot be opened", organization_id=self.organization_id)
+                await asyncio.sleep(FAULT_RETRY_SECONDS)
         for entry in newest:
             self._recent.append(entry)
         self._feed.follow(self.organization_id, self._recent.last, self._gather)

@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -17,6 +18,7 @@ from serve.live.channel import COALESCE_SECONDS
 from serve.live.hub import LiveHub
 from serve.live.peer import BUFFER_BYTES
 from storage.live_position import Position
+from storage.live_reader import FeedEntry, FeedReader
 from tests.integration.live_owner import Credentials, Owner, frame, holder, listen, running_hub
 
 BULK_BYTES = 250_000
@@ -197,6 +199,24 @@ async def test_the_socket_stays_open_while_the_owner_is_away(hub: LiveHub, owner
                 await client.recv()
         owner.away = False
         assert (await frame(client))["type"] == "snapshot"
+
+
+async def test_a_fault_in_opening_a_feed_does_not_end_it(
+    hub: LiveHub, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, faults = FeedReader.newest, [ValueError("an entry that nobody can read")]
+
+    async def newest(reader: FeedReader, organization_id: str, *, limit: int) -> Sequence[FeedEntry]:
+        if faults:
+            raise faults.pop()
+        return await read(reader, organization_id, limit=limit)
+
+    monkeypatch.setattr(FeedReader, "newest", newest)
+    async with listen(hub, owner.organization_id) as client:
+        await frame(client, "snapshot")
+        await owner.call(1)
+        assert (await frame(client, "events"))["position"] == "1-1"
+    assert not faults
 
 
 async def test_a_storm_builds_one_board(hub: LiveHub, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
