@@ -1,4 +1,4 @@
-"""Reads sent only when they changed: an `ETag` on every JSON answer to a GET, `If-None-Match` answered with 304."""
+"""Reads sent only when they changed: an `ETag` on all JSON and on pages, `If-None-Match` answered with 304."""
 
 from hashlib import blake2b
 from typing import Final
@@ -10,7 +10,7 @@ _REVALIDATED: Final = "private, no-cache"
 
 
 class ConditionalReads:
-    """Tags what a route did not tag itself. Streams, problems and everything but JSON pass as they are."""
+    """Tags JSON and whatever says `no-cache`, unless its route did. The rest passes as it is."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -57,7 +57,9 @@ class _Tagging:
 
 
 def _is_tagged(head: Message) -> bool:
-    return head["status"] == 200 and Headers(raw=head["headers"]).get("content-type") == "application/json"  # noqa: PLR2004
+    headers = Headers(raw=head["headers"])
+    is_to_be_asked_about = headers.get("cache-control") == "no-cache" and "etag" not in headers
+    return head["status"] == 200 and (headers.get("content-type") == "application/json" or is_to_be_asked_about)  # noqa: PLR2004
 
 
 def _matches(known: str, tag: str) -> bool:

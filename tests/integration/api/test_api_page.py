@@ -20,6 +20,9 @@ async def test_the_page_is_what_was_built_and_holds_nothing_inline(client: Clien
     built = (page_module.BUILT / "index.html").read_text()
     assert page.text == built.replace('data-takes-passwords=""', 'data-takes-passwords="yes"')
     assert page.headers["cache-control"] == "no-cache"
+    again = await client.get("/", headers={"if-none-match": page.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["content-security-policy"] == page.headers["content-security-policy"]
     assert "unsafe" not in page.headers["content-security-policy"]
     assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", page.text)
     links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
