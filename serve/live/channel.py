@@ -256,8 +256,9 @@ class Channel:
                     position, reason = None, told
                     continue
                 if not told and position < self._recent.last:
-                    # The stream lost what was read from it before.
-                    position, reason = None, "gap"
+                    # Either more was said since the stream was asked, or it lost what was read from it before.
+                    if self._recent.after(position) is None:
+                        position, reason = None, "gap"
                     continue
                 missed, exists = told, True
             elif not missed:

@@ -219,6 +219,27 @@ async def test_a_fault_in_opening_a_feed_does_not_end_it(
     assert not faults
 
 
+async def test_what_is_said_while_a_resumption_looks_back_is_no_gap(
+    hub: LiveHub, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await owner.call(1)
+    read = FeedReader.since
+
+    async def since(reader: FeedReader, *asked: Any, **bounds: Any) -> Any:
+        told = await read(reader, *asked, **bounds)
+        await owner.call(2)
+        channel = hub._channels[owner.organization_id]  # pyright: ignore[reportPrivateUsage]
+        async with asyncio.timeout(30):
+            while channel._recent.last != Position(1, 2):  # pyright: ignore[reportPrivateUsage]  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return told
+
+    monkeypatch.setattr(FeedReader, "since", since)
+    async with listen(hub, owner.organization_id, "?after=1-1") as client:
+        told = await frame(client, "snapshot", "events")
+        assert (told["type"], told["position"]) == ("events", "1-2")
+
+
 async def test_a_storm_builds_one_board(hub: LiveHub, owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     # However long three hundred handshakes take on a busy machine, nothing has happened that asks for another.
     monkeypatch.setattr("serve.live.boards.REUSE_SECONDS", 60.0)
