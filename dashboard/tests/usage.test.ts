@@ -30,9 +30,9 @@ test("without a plan nothing is made up", () => {
 test("the board tells the minutes, of what, what they come to, and as of when", () => {
   const projection = { basis: "straight_line", used_minutes: 1_300, overage_seconds: 0, cost_micros: 0 } as const;
   const told = minutesFigure({ ...USAGE, projection }, "Europe/Berlin");
-  expect([told.value, told.under]).toEqual(["405 min", "101 % of 400 min, projected 1,300 min"]);
+  expect([told.value, told.under]).toEqual(["405", "of 400 → 1,300"]);
   expect(told.formula).toContain("as of 01:00");
-  expect(minutesFigure({ ...USAGE, limit_minutes: null, used_share: null }, "UTC").under).toBe("");
+  expect(minutesFigure({ ...USAGE, limit_minutes: null }, "UTC").under).toBe("");
 });
 
 test("the formula of a projection is the one it was made by", () => {

@@ -5,7 +5,7 @@ import { minutes, NOTHING, ofMs, percent, seconds, since, timeIn } from "../call
 import { type Hour } from "../calls/hour.ts";
 import { isLive, isWaiting } from "../calls/facts.ts";
 import type { BoardCall, CountersView } from "../live/protocol.ts";
-import { minutesWords, type Usage } from "../usage/usage.ts";
+import { minutesNumber, type Usage } from "../usage/usage.ts";
 import { isFull, type SlotLedger } from "./slots.ts";
 import type { Asked } from "./surroundings.ts";
 
@@ -168,14 +168,14 @@ function slotsTile({ slots, counters: { today }, timeZone }: TileWorld): Tile {
 }
 
 /** The billing period's minutes, of its limit and as they will be. */
-export function minutesFigure({ used_minutes, used_share, limit_minutes, projection, as_of }: Usage, timeZone: string): Tile {
-  const ofLimit = used_share === null ? [] : [`${percent(used_share)} of ${minutesWords(limit_minutes)}`];
-  const ahead = projection === null ? [] : [`projected ${minutesWords(projection.used_minutes)}`];
+export function minutesFigure({ used_minutes, limit_minutes, projection, as_of }: Usage, timeZone: string): Tile {
+  const ofLimit = limit_minutes === null ? [] : [`of ${minutesNumber(limit_minutes)}`];
+  const ahead = projection === null ? [] : [`→ ${minutesNumber(projection.used_minutes)}`];
   return tile("minutes", {
-    name: "Minutes used",
-    value: minutesWords(used_minutes),
-    under: [...ofLimit, ...ahead].join(", "),
-    formula: `What the ledger holds of this billing period, as of ${timeIn(as_of, timeZone)}, and what it comes to at this pace. The page of usage tells more.`,
+    name: "Minutes",
+    value: minutesNumber(used_minutes),
+    under: [...ofLimit, ...ahead].join(" "),
+    formula: `What the ledger holds of this billing period as of ${timeIn(as_of, timeZone)}, of what limit, and after the arrow what it comes to at this pace. The page of usage tells more.`,
   });
 }
 

@@ -48,7 +48,9 @@ export function SoundSwitch(): ReactNode {
   };
   return (
     <button type="button" className="quiet" id="sound" aria-pressed={isOn} title="One sound for each new alarm; none for one that is muted or recovers" onClick={toggle}>
-      {isOn ? (isAllowed ? "Sound on" : "Sound: click once") : "Sound off"}
+      <span className="sound-word">Sound</span>
+      <span aria-hidden="true"> ♪ </span>
+      {isOn ? (isAllowed ? "on" : "click once") : "off"}
     </button>
   );
 }

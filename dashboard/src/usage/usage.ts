@@ -70,8 +70,12 @@ export function money(micros: number | null, currency: string | null): string {
   return new Intl.NumberFormat("en", { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
+const MINUTES = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+
+export const minutesNumber = (value: number | null): string => (value === null ? NOTHING : MINUTES.format(value));
+
 export function minutesWords(value: number | null): string {
-  return value === null ? NOTHING : `${new Intl.NumberFormat("en", { maximumFractionDigits: 2 }).format(value)} min`;
+  return value === null ? NOTHING : `${minutesNumber(value)} min`;
 }
 
 export interface Figure {
